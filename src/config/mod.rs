@@ -1,0 +1,238 @@
+//! What the owner asked for: complete and typed, nothing left to check.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::dialects::Dialect;
+
+/// The whole configuration of one gateway.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from; `None` when it came from the environment alone.
+    pub path: Option<PathBuf>,
+    /// The proxy port and what guards it.
+    pub proxy: Proxy,
+    /// The accounts, in file order.
+    pub accounts: Vec<Account>,
+    /// Model aliases, in file order: pattern and replacement.
+    pub aliases: Vec<(String, String)>,
+    /// How accounts are chosen.
+    pub pool: Pool,
+    /// The request log.
+    pub monitor: Monitor,
+    /// The console page and the admin API.
+    pub console: Console,
+    /// Where shared state lives.
+    pub state: State,
+}
+
+/// `proxy:` the port that clients use.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// TCP port; 0 lets the system choose.
+    pub port: u16,
+    /// Whether other machines may connect.
+    pub allow_lan_access: bool,
+    /// As written; `effective_auth` resolves `Auto`.
+    pub auth_mode: AuthMode,
+    /// The client key, where one is configured.
+    pub api_key: Option<Secret>,
+    /// Largest request body, in bytes, after decompression.
+    pub max_body: u64,
+    /// Worker threads; 0 means one per core.
+    pub threads: usize,
+    /// Whether `x-levity-*` headers are put on answers.
+    pub expose_routing: bool,
+    /// Whether whatever a translation would drop is a 400.
+    pub strict: bool,
+    /// How long each stage may take.
+    pub timeouts: Timeouts,
+}
+
+impl Proxy {
+    /// The address to bind.
+    pub fn bind(&self) -> SocketAddr {
+        let ip = if self.allow_lan_access { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        SocketAddr::new(IpAddr::V4(ip), self.port)
+    }
+
+    /// The auth mode with `Auto` resolved: guarded on the LAN, open on loopback.
+    pub fn effective_auth(&self) -> AuthMode {
+        match self.auth_mode {
+            AuthMode::Auto if self.allow_lan_access => AuthMode::AllExceptHealth,
+            AuthMode::Auto => AuthMode::Off,
+            mode @ (AuthMode::Off | AuthMode::Strict | AuthMode::AllExceptHealth) => mode,
+        }
+    }
+}
+
+/// Which requests need the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// None.
+    Off,
+    /// Every one, `/healthz` too.
+    Strict,
+    /// Every one but `GET /healthz`.
+    AllExceptHealth,
+    /// `AllExceptHealth` when open to the LAN, else `Off`.
+    Auto,
+}
+
+/// `proxy.timeouts`.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// TCP and TLS to the upstream.
+    pub connect: Duration,
+    /// From the request's last byte to the response's head.
+    pub first_byte: Duration,
+    /// Between two reads of a response body.
+    pub idle: Duration,
+}
+
+/// One entry of `accounts:`, with its provider's defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The owner's label, unique; shown in logs, never sent upstream.
+    pub name: String,
+    /// Whose API it is.
+    pub provider: Provider,
+    /// The provider's key.
+    pub api_key: Secret,
+    /// Base URL without a trailing slash; see `Provider` for what it includes.
+    pub base_url: Url,
+    /// What the account speaks, best first; OpenAI accounts speak two.
+    pub dialects: Vec<Dialect>,
+    /// Patterns of the models that it serves (`*` matches anything).
+    pub models: Vec<String>,
+    /// Names that this account gets instead: pattern and replacement, in file order.
+    pub model_map: Vec<(String, String)>,
+    /// How it shares the load.
+    pub dispatch: Dispatch,
+    /// The client dialects that it serves.
+    pub clients: Vec<Dialect>,
+    /// Its share among pooled accounts.
+    pub weight: NonZeroU32,
+    /// Requests in flight at most; 0 means no limit.
+    pub max_concurrency: u32,
+    /// Whether it takes part at all.
+    pub enabled: bool,
+    /// Headers added to each upstream request.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+}
+
+/// Whose API an account belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// Gemini API with an API key. Default base `https://generativelanguage.googleapis.com`.
+    Gemini,
+    /// Vertex AI.
+    Vertex,
+    /// OpenAI. Default base `https://api.openai.com/v1`.
+    OpenAi,
+    /// Anthropic. Default base `https://api.anthropic.com`.
+    Anthropic,
+    /// z.ai, in its Anthropic-compatible form. Default base `https://api.z.ai/api/anthropic`.
+    Zai,
+    /// Any endpoint that speaks one of the four dialects.
+    Custom,
+}
+
+/// How an account shares the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatch {
+    /// Shares the load with the other pooled accounts.
+    Pooled,
+    /// Takes every request that it can serve.
+    Exclusive,
+    /// Used only when no pooled account is available.
+    Fallback,
+    /// Configured and idle.
+    Off,
+}
+
+/// `pool:` how accounts are chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// The order of choice among equals.
+    pub scheduling: Scheduling,
+    /// Accounts tried for one request, before its first byte.
+    pub max_attempts: NonZeroU32,
+}
+
+/// `pool.scheduling`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduling {
+    /// Stay where the conversation's prompt cache is.
+    CacheFirst,
+    /// Spread by weight and load.
+    Balance,
+    /// Prefer the account that answers soonest.
+    PerformanceFirst,
+}
+
+/// `monitor:` the request log.
+#[derive(Clone, Copy, Debug)]
+pub struct Monitor {
+    /// Whether requests are recorded.
+    pub enabled: bool,
+    /// Whether bodies are recorded too.
+    pub bodies: bool,
+    /// What is kept.
+    pub retention: Retention,
+}
+
+/// `monitor.retention`.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Days kept.
+    pub days: u32,
+    /// Rows kept.
+    pub rows: u64,
+    /// Bytes of the database file.
+    pub size: u64,
+}
+
+/// `console:` the console page, the admin API and the metrics; always on loopback.
+#[derive(Clone, Copy, Debug)]
+pub struct Console {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Its TCP port.
+    pub port: u16,
+}
+
+/// `state:` where shared state lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// In this process.
+    Memory,
+    /// In Redis, shared by several gateways.
+    Redis(Url),
+}
+
+/// A key or token: never shown by `Debug` or `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself: for a header or a hash, never for a message.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

@@ -1,0 +1,4 @@
+//! Levity: any LLM client, any account of a pool, one port.
+
+pub mod config;
+pub mod dialects;
