@@ -1,4 +1,8 @@
 //! Levity: any LLM client, any account of a pool, one port.
 
 pub mod config;
+
+pub mod ir;
+pub mod sse;
+
 pub mod dialects;

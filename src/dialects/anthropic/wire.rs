@@ -1,0 +1,1 @@
+//! Anthropic Messages as it stands on the wire: types and nothing else.

@@ -1,0 +1,1 @@
+//! Gemini generateContent as it stands on the wire: types and nothing else.

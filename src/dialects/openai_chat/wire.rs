@@ -1,0 +1,1 @@
+//! OpenAI Chat Completions as it stands on the wire: types and nothing else.

@@ -1,0 +1,1 @@
+//! OpenAI Responses as it stands on the wire: types and nothing else.
