@@ -9,6 +9,10 @@ pub mod response;
 pub mod event;
 pub mod usage;
 
+pub mod fold;
+pub mod grammar;
+pub mod tidy;
+
 pub mod error;
 pub mod losses;
 pub mod seal;
