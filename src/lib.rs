@@ -6,3 +6,7 @@ pub mod ir;
 pub mod sse;
 
 pub mod dialects;
+
+pub mod auth;
+pub mod json;
+pub mod route;

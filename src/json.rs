@@ -1,0 +1,219 @@
+//! The top-level members of a JSON object, found without parsing what is in them.
+//!
+//! A body that is only forwarded needs its `model` read, and replaced in place: no more. Strings are skipped by `memchr`,
+//! so a body costs a small part of what parsing it would.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+/// Why a body is not a JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON object: {what} at byte {at}")]
+pub struct Malformed {
+    /// What is wrong.
+    pub what: &'static str,
+    /// Where, in bytes from the start.
+    pub at: usize,
+}
+
+/// Calls `each` for every member of the object in `body` with its key (as written, without quotes) and the range of its
+/// value. The nesting of values is checked, their literals are not.
+pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result<(), Malformed> {
+    let mut scan = Scan { body, at: 0 };
+    scan.skip_space();
+    scan.expect(b'{', "expected `{`")?;
+    scan.skip_space();
+    if scan.peek() == Some(b'}') {
+        scan.at += 1;
+        return scan.expect_end();
+    }
+    loop {
+        scan.skip_space();
+        let key = scan.string()?;
+        scan.skip_space();
+        scan.expect(b':', "expected `:`")?;
+        scan.skip_space();
+        let value = scan.value()?;
+        each(body.get(key.start + 1..key.end - 1).unwrap_or_default(), value);
+        scan.skip_space();
+        match scan.peek() {
+            Some(b',') => scan.at += 1,
+            Some(b'}') => {
+                scan.at += 1;
+                return scan.expect_end();
+            }
+            Some(_) => return Err(scan.malformed("expected `,` or `}`")),
+            None => return Err(scan.malformed("unexpected end")),
+        }
+    }
+}
+
+struct Scan<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl Scan<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.body.get(self.at).copied()
+    }
+
+    const fn malformed(&self, what: &'static str) -> Malformed {
+        Malformed { what, at: self.at }
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
+        if self.peek() != Some(byte) {
+            return Err(self.malformed(what));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn expect_end(&mut self) -> Result<(), Malformed> {
+        self.skip_space();
+        if self.at < self.body.len() {
+            return Err(self.malformed("text after the object"));
+        }
+        Ok(())
+    }
+
+    /// A string with its quotes.
+    fn string(&mut self) -> Result<Range<usize>, Malformed> {
+        let start = self.at;
+        self.expect(b'"', "expected a string")?;
+        self.finish_string()?;
+        Ok(start..self.at)
+    }
+
+    /// The rest of a string whose opening quote is behind us.
+    fn finish_string(&mut self) -> Result<(), Malformed> {
+        loop {
+            let rest = self.body.get(self.at..).unwrap_or_default();
+            let Some(offset) = memchr2(b'"', b'\\', rest) else {
+                self.at = self.body.len();
+                return Err(self.malformed("unterminated string"));
+            };
+            self.at += offset;
+            if self.peek() == Some(b'"') {
+                self.at += 1;
+                return Ok(());
+            }
+            self.at += 2;
+        }
+    }
+
+    fn value(&mut self) -> Result<Range<usize>, Malformed> {
+        let start = self.at;
+        match self.peek() {
+            Some(b'"') => return self.string(),
+            Some(b'{' | b'[') => self.container()?,
+            Some(b',' | b'}' | b']' | b':') => return Err(self.malformed("expected a value")),
+            Some(_) => {
+                while let Some(byte) = self.peek()
+                    && !matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t')
+                {
+                    self.at += 1;
+                }
+            }
+            None => return Err(self.malformed("unexpected end")),
+        }
+        Ok(start..self.at)
+    }
+
+    /// An object or array, to its closing bracket.
+    fn container(&mut self) -> Result<(), Malformed> {
+        let mut open = Vec::with_capacity(16);
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    self.finish_string()?;
+                    continue;
+                }
+                Some(b'{') => open.push(b'}'),
+                Some(b'[') => open.push(b']'),
+                Some(close @ (b'}' | b']')) => {
+                    if open.pop() != Some(close) {
+                        return Err(self.malformed("mismatched bracket"));
+                    }
+                    if open.is_empty() {
+                        self.at += 1;
+                        return Ok(());
+                    }
+                }
+                Some(_) => {}
+                None => return Err(self.malformed("unexpected end")),
+            }
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(body: &str) -> Result<Vec<(&str, &str)>, Malformed> {
+        let mut list = Vec::new();
+        members(body.as_bytes(), |key, value| {
+            let key = key.as_ptr() as usize - body.as_ptr() as usize..;
+            let key = &body[key];
+            list.push((&key[..key.find('"').unwrap_or(0)], &body[value]));
+        })?;
+        Ok(list)
+    }
+
+    #[test]
+    fn finds_members_and_nothing_in_them() {
+        let body = " {\"model\" :\t\"a\\\"b\" , \"x\": [{\"model\":\"no\"}, \"]\"],\n\"n\":-1.5e3,\"t\":true,\"o\":{}}\r\n";
+        assert_eq!(
+            found(body).unwrap(),
+            [
+                ("model", "\"a\\\"b\""),
+                ("x", "[{\"model\":\"no\"}, \"]\"]"),
+                ("n", "-1.5e3"),
+                ("t", "true"),
+                ("o", "{}")
+            ]
+        );
+        assert_eq!(found("{}").unwrap(), []);
+    }
+
+    #[test]
+    fn says_where_it_breaks() {
+        for (body, at) in [
+            ("", 0),
+            ("[]", 0),
+            ("{\"model\": \"x\", ", 15),
+            ("{\"a\":}", 5),
+            ("{\"a\":[}", 6),
+            ("{\"a\":\"", 6),
+            ("{\"a\":\"\\", 7),
+            ("{\"a\":1} x", 8),
+            ("{\"a\" 1}", 5),
+            ("{\"a\":1 2}", 7),
+        ] {
+            assert_eq!(found(body).unwrap_err().at.min(body.len()), at, "{body}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(bytes: Vec<u8>) {
+            let _ = members(&bytes, |_, _| ());
+        }
+
+        #[test]
+        fn never_panics_on_brackets(text in "[\\[\\]{}\",:\\\\a 1]{0,40}") {
+            let _ = members(text.as_bytes(), |_, _| ());
+        }
+    }
+}
