@@ -1,6 +1,8 @@
 //! Levity: any LLM client, any account of a pool, one port.
 
+pub mod cli;
 pub mod config;
+pub mod error;
 
 pub mod ir;
 pub mod sse;

@@ -1,3 +1,33 @@
-//! Command line → run → exit code.
+//! Command line → command → exit code.
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use levity::cli::{self, Command, Parsed};
+use levity::config::environment::Environment;
+use levity::error::Failure;
+
+fn main() -> ExitCode {
+    match levity(&mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With stderr gone there is nobody left to tell.
+            let _ = failure.report(&mut io::stderr().lock());
+            failure.exit_code()
+        }
+    }
+}
+
+fn levity(out: &mut impl Write) -> Result<(), Failure> {
+    let environment = Environment::read();
+    match cli::parse(std::env::args_os())? {
+        Parsed::Text(text) => Ok(write!(out, "{text}")?),
+        Parsed::Command(Command::Init(arguments)) => cli::init::run(&arguments, out),
+        Parsed::Command(Command::Check(arguments)) => {
+            cli::check::run(&arguments, &environment, out)
+        }
+        Parsed::Command(Command::Run(_)) => {
+            Err(Failure::failed("this build has no gateway in it yet"))
+        }
+    }
+}

@@ -1,5 +1,16 @@
 //! What the owner asked for: complete and typed, nothing left to check.
 
+mod account;
+pub mod environment;
+mod file;
+mod forms;
+pub mod key;
+pub mod load;
+pub mod problem;
+mod provider;
+mod reader;
+mod yaml;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -28,6 +39,8 @@ pub struct Config {
     pub console: Console,
     /// Where shared state lives.
     pub state: State,
+    /// What the owner should know though nothing is wrong, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// `proxy:` the port that clients use.
@@ -101,7 +114,7 @@ pub struct Account {
     pub name: String,
     /// Whose API it is.
     pub provider: Provider,
-    /// The provider's key.
+    /// The provider's key; empty where a custom endpoint wants none, or the account is idle.
     pub api_key: Secret,
     /// Base URL without a trailing slash; see `Provider` for what it includes.
     pub base_url: Url,
@@ -123,6 +136,18 @@ pub struct Account {
     pub enabled: bool,
     /// Headers added to each upstream request.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+}
+
+impl Account {
+    /// The path of the base URL without a trailing slash: nothing at all for a bare host.
+    pub fn base_path(&self) -> &str {
+        self.base_url.path().trim_end_matches('/')
+    }
+
+    /// Whether it may be given requests.
+    pub fn is_active(&self) -> bool {
+        self.enabled && self.dispatch != Dispatch::Off
+    }
 }
 
 /// Whose API an account belongs to.
@@ -207,12 +232,22 @@ pub struct Console {
 }
 
 /// `state:` where shared state lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum State {
     /// In this process.
     Memory,
     /// In Redis, shared by several gateways.
     Redis(Url),
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Memory => f.write_str("Memory"),
+            // The URL may hold a password.
+            Self::Redis(url) => write!(f, "Redis({})", url.host_str().unwrap_or_default()),
+        }
+    }
 }
 
 /// A key or token: never shown by `Debug` or `Display`.
@@ -223,6 +258,11 @@ impl Secret {
     /// Wraps a secret.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The secret itself: for a header or a hash, never for a message.
