@@ -157,6 +157,60 @@ impl Scan<'_> {
     }
 }
 
+/// Cuts a JSON array that comes in pieces into its elements: how Gemini streams without `alt=sse`.
+#[derive(Debug, Default)]
+pub struct Elements {
+    /// The open element, as far as it has come.
+    held: Vec<u8>,
+    /// Brackets open, the array's own included.
+    depth: usize,
+    in_string: bool,
+    after_backslash: bool,
+}
+
+impl Elements {
+    /// Feeds a piece; calls `each` with every object of the array that it completes.
+    pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(&[u8])) {
+        for &byte in chunk {
+            if self.depth > 1 {
+                self.held.push(byte);
+            }
+            if self.in_string {
+                self.push_text(byte);
+                continue;
+            }
+            match byte {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    if self.depth == 2 {
+                        self.held.push(byte);
+                    }
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 1 {
+                        each(&self.held);
+                        self.held.clear();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn push_text(&mut self, byte: u8) {
+        if std::mem::take(&mut self.after_backslash) {
+            return;
+        }
+        match byte {
+            b'\\' => self.after_backslash = true,
+            b'"' => self.in_string = false,
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +268,22 @@ mod tests {
         #[test]
         fn never_panics_on_brackets(text in "[\\[\\]{}\",:\\\\a 1]{0,40}") {
             let _ = members(text.as_bytes(), |_, _| ());
+        }
+    }
+
+    #[test]
+    fn elements_of_an_array_cut_anywhere() {
+        let array = "[{\"a\":\"]\\\"}\"}\r\n,{\"b\":[{}]} ,\n{}]";
+        for cut in 0..array.len() {
+            let mut found = Vec::new();
+            let mut elements = Elements::default();
+            let (first, second) = array.as_bytes().split_at(cut);
+            for chunk in [first, second] {
+                elements.push(chunk, |element| {
+                    found.push(String::from_utf8_lossy(element).into_owned())
+                });
+            }
+            assert_eq!(found, ["{\"a\":\"]\\\"}\"}", "{\"b\":[{}]}", "{}"], "cut at {cut}");
         }
     }
 }

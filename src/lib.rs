@@ -12,3 +12,13 @@ pub mod dialects;
 pub mod auth;
 pub mod json;
 pub mod route;
+
+pub mod clock;
+pub mod pattern;
+pub mod pool;
+
+pub mod translate;
+
+pub mod demo;
+pub mod proxy;
+pub mod server;

@@ -7,6 +7,9 @@ use levity::cli::{self, Command, Parsed};
 use levity::config::environment::Environment;
 use levity::error::Failure;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match levity(&mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -26,8 +29,6 @@ fn levity(out: &mut impl Write) -> Result<(), Failure> {
         Parsed::Command(Command::Check(arguments)) => {
             cli::check::run(&arguments, &environment, out)
         }
-        Parsed::Command(Command::Run(_)) => {
-            Err(Failure::failed("this build has no gateway in it yet"))
-        }
+        Parsed::Command(Command::Run(arguments)) => cli::run::run(&arguments, &environment, out),
     }
 }

@@ -238,9 +238,7 @@ pub fn suggested(path: &str, headers: &HeaderMap) -> Dialect {
 
 /// Percent-decodes a path segment; what is not UTF-8 then stays as it is.
 fn decode(segment: &str) -> Cow<'_, str> {
-    percent_encoding::percent_decode_str(segment)
-        .decode_utf8()
-        .unwrap_or(Cow::Borrowed(segment))
+    percent_encoding::percent_decode_str(segment).decode_utf8().unwrap_or(Cow::Borrowed(segment))
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 pub mod check;
 pub mod init;
+pub mod run;
+
+mod log;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -36,6 +36,15 @@ pub enum ClientKey {
     Generated(PathBuf, Secret),
 }
 
+impl ClientKey {
+    /// The key itself.
+    pub const fn secret(&self) -> &Secret {
+        match self {
+            Self::Known(key) | Self::Generated(_, key) => key,
+        }
+    }
+}
+
 /// Why there is no client key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

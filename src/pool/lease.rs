@@ -1,0 +1,196 @@
+//! The permission to ask one account once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::account::Account;
+use super::cooldown::{Cause, Wait};
+use super::gate::{Gate, Ticket};
+use super::verdict::{Failure, Kind, Outcome, Scope, Verdict};
+use crate::clock::Now;
+use crate::dialects::Dialect;
+
+/// One request's slot at one account.
+///
+/// Dropped, it gives its slot back and says nothing of the account, as is right for a client that left.
+#[must_use = "an account is held until the lease is settled or dropped"]
+#[derive(Debug)]
+pub struct Lease {
+    account: Arc<Account>,
+    dialect: Dialect,
+    model: Arc<str>,
+    since: Instant,
+    gate: Arc<Gate>,
+    tickets: Option<Tickets>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tickets {
+    provider: Ticket,
+    account: Ticket,
+    model: Ticket,
+}
+
+/// What becomes of one gate.
+#[derive(Clone, Copy)]
+enum Effect {
+    Clear,
+    GiveBack,
+    Strike(Cause, Wait),
+}
+
+impl Lease {
+    /// Takes a slot and passes the three gates; all or nothing.
+    pub(super) fn claim(
+        account: &Arc<Account>,
+        (model, gate): (&Arc<str>, &Arc<Gate>),
+        dialect: Dialect,
+        now: Instant,
+    ) -> Option<Self> {
+        if !account.live.take_slot(account.config.max_concurrency) {
+            return None;
+        }
+        let Some(tickets) = Tickets::take(account, gate, now) else {
+            account.live.give_slot();
+            return None;
+        };
+        account.live.leased.fetch_add(1, Ordering::Relaxed);
+        Some(Self {
+            account: Arc::clone(account),
+            dialect,
+            model: Arc::clone(model),
+            since: now,
+            gate: Arc::clone(gate),
+            tickets: Some(tickets),
+        })
+    }
+
+    /// The account to ask.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// What to speak to it.
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The model's name there.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// When it was taken.
+    pub const fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// The answer has begun with meaning: the account works, and a probe need not wait for the answer's end.
+    pub fn answered(&mut self) {
+        let Some(tickets) = self.tickets else { return };
+        self.apply(tickets, [Effect::Clear; 3], self.since);
+        self.tickets = Some(tickets.answered());
+    }
+
+    /// Ends the lease with what the attempt says of the account.
+    pub fn settle(mut self, verdict: Verdict, now: Now) {
+        let counters = &self.account.live;
+        let counter: Option<&AtomicU64> = match verdict.outcome {
+            Outcome::Served => Some(&counters.served),
+            Outcome::Abandoned => None,
+            Outcome::ClientFault | Outcome::Unfit | Outcome::Missing => Some(&counters.refused),
+            Outcome::Limited { .. } | Outcome::Rejected => Some(&counters.limited),
+            Outcome::Failed { .. } => Some(&counters.failed),
+        };
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(tickets) = self.tickets.take() {
+            self.apply(tickets, effects(verdict.outcome), now.monotonic);
+        }
+    }
+
+    fn apply(&self, tickets: Tickets, effects: [Effect; 3], now: Instant) {
+        let [provider, account, model] = effects;
+        let gates = [
+            (&*self.account.provider, tickets.provider, provider),
+            (&self.account.gates.account, tickets.account, account),
+            (&*self.gate, tickets.model, model),
+        ];
+        for (gate, ticket, effect) in gates {
+            match effect {
+                Effect::Clear => gate.clear(ticket),
+                Effect::GiveBack => gate.give_back(ticket),
+                Effect::Strike(cause, wait) => gate.strike(ticket, cause, wait, now),
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(tickets) = self.tickets {
+            self.apply(tickets, [Effect::GiveBack; 3], self.since);
+        }
+        self.account.live.give_slot();
+    }
+}
+
+impl Tickets {
+    fn take(account: &Account, gate: &Gate, now: Instant) -> Option<Self> {
+        let provider = account.provider.enter(now)?;
+        let Some(own) = account.gates.account.enter(now) else {
+            account.provider.give_back(provider);
+            return None;
+        };
+        let Some(model) = gate.enter(now) else {
+            account.provider.give_back(provider);
+            account.gates.account.give_back(own);
+            return None;
+        };
+        Some(Self { provider, account: own, model })
+    }
+
+    /// None of them is a probe any more.
+    fn answered(self) -> Self {
+        Self {
+            provider: self.provider.answered(),
+            account: self.account.answered(),
+            model: self.model.answered(),
+        }
+    }
+}
+
+/// What an outcome does to the gates of the provider, the account and the model.
+///
+/// An answer of the API, whatever it says, proves the provider reachable; a refusal proves nothing else.
+const fn effects(outcome: Outcome) -> [Effect; 3] {
+    use Effect::{Clear, GiveBack, Strike};
+    let (scope, cause, wait) = match outcome {
+        Outcome::Served => return [Clear; 3],
+        Outcome::Abandoned => return [GiveBack; 3],
+        Outcome::ClientFault | Outcome::Unfit => return [Clear, GiveBack, GiveBack],
+        Outcome::Missing => (Scope::Model, Cause::Missing, Wait::Unknown),
+        Outcome::Rejected => (Scope::Account, Cause::Rejected, Wait::Unknown),
+        Outcome::Limited { scope, kind, wait } => (scope, limit(kind), wait),
+        Outcome::Failed { scope, failure: Failure::Stalled } => {
+            (scope, Cause::Stall, Wait::Unknown)
+        }
+        Outcome::Failed { scope, .. } => (scope, Cause::Failure, Wait::Unknown),
+    };
+    let strike = Strike(cause, wait);
+    match scope {
+        Scope::Provider => [strike, GiveBack, GiveBack],
+        Scope::Account => [Clear, strike, GiveBack],
+        Scope::Model => [Clear, GiveBack, strike],
+    }
+}
+
+const fn limit(kind: Kind) -> Cause {
+    match kind {
+        Kind::Rate => Cause::Rate,
+        Kind::Quota => Cause::Quota,
+        Kind::Capacity => Cause::Capacity,
+    }
+}

@@ -1,0 +1,173 @@
+//! The accounts that serve one model, and whose turn it is among them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::account::{Account, AccountId};
+use super::cooldown::Standing;
+use super::gate::Gate;
+use super::lease::Lease;
+use super::pick::{Readiness, Speech, View, pick};
+use super::unavailable::{Exhausted, Passed, Unavailable, Why};
+use super::{Reach, Want};
+use crate::config::Scheduling;
+
+/// Every account that serves a model, in file order.
+///
+/// The turns are a weighted fair queue: each lease moves its account on by a stride that is the smaller the greater
+/// its weight, and the account that has come least far is next. All of it is atomics: two leases at once may
+/// take the same account, and the turns after that make up for it.
+#[derive(Debug)]
+pub(super) struct Lineup {
+    seats: Vec<Seat>,
+    /// The turn of the last lease: an account that was away resumes here, and does not make up for lost time.
+    clock: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Seat {
+    account: Arc<Account>,
+    /// The model's name there.
+    model: Arc<str>,
+    gate: Arc<Gate>,
+    turn: AtomicU64,
+    stride: u64,
+}
+
+/// One turn of weight 1.
+const STRIDE: u64 = 1 << 20;
+
+/// Who is not to be asked again for this request.
+struct Skip<'a> {
+    tried: &'a [AccountId],
+    /// Those that another thread filled or probed between the look and the claim.
+    lost: Vec<AccountId>,
+}
+
+impl Skip<'_> {
+    fn has(&self, id: AccountId) -> bool {
+        self.tried.contains(&id) || self.lost.contains(&id)
+    }
+}
+
+impl Lineup {
+    /// The accounts that serve `model`; `None` when there are none.
+    pub(super) fn new(accounts: &[Arc<Account>], model: &str) -> Option<Self> {
+        let seats: Vec<Seat> =
+            accounts.iter().filter_map(|account| Seat::new(account, model)).collect();
+        (!seats.is_empty()).then(|| Self { seats, clock: AtomicU64::new(0) })
+    }
+
+    /// Leases the best account that can be had now.
+    pub(super) fn lease(
+        &self,
+        want: &Want<'_>,
+        tried: &[AccountId],
+        scheduling: Scheduling,
+        now: Instant,
+    ) -> Result<Lease, Unavailable> {
+        let mut skip = Skip { tried, lost: Vec::new() };
+        loop {
+            let clock = self.clock.load(Ordering::Relaxed);
+            let views = self.seats.iter().map(|seat| seat.view(want, &skip, clock, now));
+            let seat = pick(views, scheduling).and_then(|place| self.seats.get(place));
+            let Some(seat) = seat else { return Err(self.unavailable(want, tried, now)) };
+            if let Some(lease) = seat.claim(want, now) {
+                self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
+                return Ok(lease);
+            }
+            skip.lost.push(seat.account.id);
+        }
+    }
+
+    /// Why each account was not had.
+    fn unavailable(&self, want: &Want<'_>, tried: &[AccountId], now: Instant) -> Unavailable {
+        let serving = self.seats.iter().filter(|seat| seat.speech(want).is_some());
+        let passed: Vec<Passed> = serving
+            .map(|seat| Passed { account: seat.account.id, why: seat.why(tried, now) })
+            .collect();
+        if passed.is_empty() {
+            return Unavailable::NotForClient;
+        }
+        Unavailable::Exhausted(Exhausted::new(passed, now))
+    }
+}
+
+impl Seat {
+    fn new(account: &Arc<Account>, model: &str) -> Option<Self> {
+        let model = account.upstream_model(model)?;
+        let (model, gate) = account.gates.model(&model);
+        let stride = (STRIDE / u64::from(account.config.weight.get())).max(1);
+        Some(Self { account: Arc::clone(account), model, gate, turn: AtomicU64::new(0), stride })
+    }
+
+    fn speech(&self, want: &Want<'_>) -> Option<Speech> {
+        let dialect = self.account.dialect_for(want.client)?;
+        match want.reach {
+            _ if dialect == want.client => Some(Speech::Own),
+            Reach::Translated => Some(Speech::Foreign),
+            Reach::OwnDialect => None,
+        }
+    }
+
+    fn view(&self, want: &Want<'_>, skip: &Skip<'_>, clock: u64, now: Instant) -> Option<View> {
+        let account = &*self.account;
+        let in_flight = account.in_flight();
+        let most = account.config.max_concurrency;
+        if (most > 0 && in_flight >= most) || skip.has(account.id) {
+            return None;
+        }
+        let readiness = match self.readiness(now)? {
+            // The first attempt may test an account; a second one goes to what is known to work.
+            Readiness::Due if skip.tried.is_empty() => Readiness::Open,
+            readiness @ (Readiness::Open | Readiness::Due | Readiness::Resting) => readiness,
+        };
+        Some(View {
+            readiness,
+            dispatch: account.config.dispatch,
+            speech: self.speech(want)?,
+            turn: self.turn.load(Ordering::Relaxed).max(clock),
+            load: self.stride.saturating_mul(u64::from(in_flight)),
+        })
+    }
+
+    fn gates(&self) -> [&Gate; 3] {
+        [&self.account.provider, &self.account.gates.account, &self.gate]
+    }
+
+    /// The worst of the three; `None` when barred.
+    fn readiness(&self, now: Instant) -> Option<Readiness> {
+        let mut worst = Readiness::Open;
+        for gate in self.gates() {
+            worst = worst.max(match gate.standing(now) {
+                Standing::Open => Readiness::Open,
+                Standing::Due => Readiness::Due,
+                Standing::Resting { .. } => Readiness::Resting,
+                Standing::Barred { .. } => return None,
+            });
+        }
+        Some(worst)
+    }
+
+    fn claim(&self, want: &Want<'_>, now: Instant) -> Option<Lease> {
+        let dialect = self.account.dialect_for(want.client)?;
+        Lease::claim(&self.account, (&self.model, &self.gate), dialect, now)
+    }
+
+    /// Moves on by one turn; answers the turn that was taken.
+    fn advance(&self, clock: u64) -> u64 {
+        let next = |turn: u64| turn.max(clock).saturating_add(self.stride);
+        let turn =
+            self.turn.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |turn| Some(next(turn)));
+        turn.unwrap_or_else(|turn| turn).max(clock)
+    }
+
+    fn why(&self, tried: &[AccountId], now: Instant) -> Why {
+        // The gate that bars longest decides when it can be asked again.
+        let standings = self.gates().map(|gate| gate.standing(now));
+        let worst = standings.into_iter().filter_map(Why::of).max_by_key(|why| why.end());
+        let other = if tried.contains(&self.account.id) { Why::Tried } else { Why::Busy };
+        worst.unwrap_or(other)
+    }
+}

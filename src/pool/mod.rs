@@ -1,0 +1,129 @@
+//! The only way to an account: `Pool::lease` says which one, and the verdict on its answer keeps it so.
+//!
+//! ```text
+//! Want ─▶ Lineup (who serves the model) ─▶ pick (a pure choice) ─▶ Lease ─▶ Verdict ─▶ gates
+//! ```
+//!
+//! A time that a provider names is a fact: until then the account is not asked. A guess of ours is advice: the
+//! account is asked when there is no other, for a refusal that we made up helps nobody.
+
+pub mod account;
+pub mod cooldown;
+mod fault;
+mod gate;
+pub mod lease;
+mod lineup;
+pub mod pick;
+pub mod unavailable;
+pub mod verdict;
+mod wait;
+mod words;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use url::Url;
+
+use self::account::{Account, AccountId};
+use self::gate::Gate;
+use self::lease::Lease;
+use self::lineup::Lineup;
+use self::unavailable::Unavailable;
+use crate::clock::Now;
+use crate::config::{self, Provider, Scheduling};
+use crate::dialects::Dialect;
+
+/// All accounts, and which of them answers.
+#[derive(Debug)]
+pub struct Pool {
+    accounts: Vec<Arc<Account>>,
+    scheduling: Scheduling,
+    providers: HashMap<(Provider, Url), Arc<Gate>>,
+    /// Who serves which model, remembered from the first request for it on.
+    lineups: ArcSwap<HashMap<Box<str>, Arc<Lineup>>>,
+}
+
+/// Model names come from clients: a pattern `*` must not make them a leak.
+const LINEUPS_KEPT: usize = 1024;
+
+/// What a request asks of the pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Want<'a> {
+    /// The model, aliases resolved.
+    pub model: &'a str,
+    /// What the client speaks.
+    pub client: Dialect,
+    /// How far the request may go.
+    pub reach: Reach,
+}
+
+/// Whether a request may be translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Only accounts that speak the client's dialect: what is passed on as it came.
+    OwnDialect,
+    /// Any account; those that speak the client's dialect come first.
+    Translated,
+}
+
+impl Pool {
+    /// A pool of these accounts. Over a reload accounts are known by name: they keep their counters, and as long as
+    /// key and server are the same their cooldowns too.
+    pub fn new(
+        accounts: &[config::Account],
+        scheduling: Scheduling,
+        previous: Option<&Self>,
+    ) -> Self {
+        let known =
+            |name: &str| previous?.accounts.iter().find(|account| account.config.name == name);
+        let mut providers: HashMap<(Provider, Url), Arc<Gate>> = HashMap::new();
+        let accounts = accounts.iter().zip(0..).map(|(config, place)| {
+            let key = (config.provider, config.base_url.clone());
+            let kept = || previous.and_then(|previous| previous.providers.get(&key)).cloned();
+            let gate = kept().unwrap_or_default();
+            let gate = Arc::clone(providers.entry(key).or_insert(gate));
+            let before = known(&config.name).map(Arc::as_ref);
+            Arc::new(Account::new(config.clone(), AccountId(place), gate, before))
+        });
+        let accounts = accounts.collect();
+        Self { accounts, scheduling, providers, lineups: ArcSwap::default() }
+    }
+
+    /// Leases the best account that can be asked now, but none that this request has `tried`.
+    pub fn lease(
+        &self,
+        want: &Want<'_>,
+        tried: &[AccountId],
+        now: Now,
+    ) -> Result<Lease, Unavailable> {
+        if let Some(lineup) = self.lineups.load().get(want.model) {
+            return lineup.lease(want, tried, self.scheduling, now.monotonic);
+        }
+        let Some(lineup) = Lineup::new(&self.accounts, want.model).map(Arc::new) else {
+            return Err(Unavailable::NoSuchModel);
+        };
+        self.remember(want.model, &lineup);
+        lineup.lease(want, tried, self.scheduling, now.monotonic)
+    }
+
+    /// The accounts in file order, those that are off too.
+    pub fn accounts(&self) -> impl ExactSizeIterator<Item = &Account> {
+        self.accounts.iter().map(Arc::as_ref)
+    }
+
+    /// The account of an id that this pool gave out.
+    pub fn account(&self, AccountId(place): AccountId) -> Option<&Account> {
+        self.accounts.get(usize::try_from(place).ok()?).map(Arc::as_ref)
+    }
+
+    fn remember(&self, model: &str, lineup: &Arc<Lineup>) {
+        self.lineups.rcu(|known| {
+            // A full memory is emptied: what is in use comes back with its next request.
+            let full = known.len() >= LINEUPS_KEPT;
+            let mut next = if full { HashMap::new() } else { HashMap::clone(known) };
+            next.entry(model.into()).or_insert_with(|| Arc::clone(lineup));
+            next
+        });
+    }
+}

@@ -1,0 +1,198 @@
+//! One request from its head to its log line: what the filters hand to each other.
+//!
+//! It grows in three steps: `call` when the request is understood, `attempt` when an account is chosen (replaced when
+//! another one is), `reply` when that account's response head is here.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::attempt::Attempt;
+use super::live::Live;
+use super::replay::Gate;
+use super::reply::Reply;
+use crate::clock::Now;
+use crate::dialects::Dialect;
+use crate::ir::error::Error;
+use crate::ir::losses::Losses;
+use crate::ir::usage::Usage;
+use crate::pool::account::AccountId;
+use crate::pool::lease::Lease;
+use crate::route::Operation;
+
+/// The context of one request.
+pub struct Exchange {
+    /// Its id: in the answer's `x-request-id`, in error messages and in the log.
+    pub id: String,
+    /// When its head was read.
+    pub began: Now,
+    /// The configuration that it began under; a reload does not touch it.
+    pub live: Arc<Live>,
+    /// The dialect to answer in, as far as it is known.
+    pub dialect: Dialect,
+    /// What is asked.
+    pub call: Option<Call>,
+    /// The account that is asked, and what it is told.
+    pub attempt: Option<Attempt>,
+    /// What it answers.
+    pub reply: Option<Reply>,
+    /// The account to ask next, leased while the last answer was judged.
+    pub next: Option<Lease>,
+    /// Why there will be no answer.
+    pub refusal: Option<Error>,
+    /// What the exchange and its session tell each other.
+    pub gate: Arc<Gate>,
+    /// Every attempt so far.
+    pub trail: Vec<Trial>,
+    /// What translations left out.
+    pub losses: Losses,
+    /// What the answer cost.
+    pub usage: Option<Usage>,
+    /// When the answer began.
+    pub first_byte: Option<Duration>,
+    /// The status that the client got.
+    pub status: Option<StatusCode>,
+    /// How it ended, where not well.
+    pub outcome: Option<&'static str>,
+    /// Counts the request as open for as long as it lives.
+    pub open: Option<super::live::Open>,
+    /// The client's address.
+    pub client: Option<String>,
+    /// Method and path, for the log.
+    pub path: String,
+    /// The model that the last account was asked for.
+    pub used: Option<String>,
+    /// The origin of the page that asks, where it is allowed to.
+    pub origin: Option<http::HeaderValue>,
+    /// Whether the request is worth a line in the log (health checks are not).
+    pub quiet: bool,
+}
+
+/// What a client asks an account to do.
+pub struct Call {
+    /// The dialect that it speaks.
+    pub dialect: Dialect,
+    /// What is to be done.
+    pub operation: Operation,
+    /// The path, as it came.
+    pub path: String,
+    /// The query, as it came.
+    pub query: Option<String>,
+    /// The model, as the client named it.
+    pub asked: String,
+    /// The model after the aliases: what the pool is asked for.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// The body, decompressed.
+    pub body: Bytes,
+    /// Where the body names the model: each value with its quotes.
+    pub model_at: Vec<Range<usize>>,
+}
+
+/// One attempt that is over.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Which account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// The status that it answered with, if any.
+    pub status: Option<u16>,
+    /// What came of it.
+    pub note: &'static str,
+}
+
+impl Exchange {
+    /// An exchange whose request head has just been read.
+    pub fn new(live: Arc<Live>) -> Self {
+        Self {
+            id: super::live::request_id(),
+            began: Now::read(),
+            live,
+            dialect: Dialect::OpenAiChat,
+            call: None,
+            attempt: None,
+            reply: None,
+            next: None,
+            refusal: None,
+            gate: Arc::new(Gate::new()),
+            trail: Vec::new(),
+            losses: Losses::default(),
+            usage: None,
+            first_byte: None,
+            status: None,
+            outcome: None,
+            open: None,
+            client: None,
+            path: String::new(),
+            used: None,
+            origin: None,
+            quiet: false,
+        }
+    }
+
+    /// Notes that the client's answer has begun.
+    pub fn answer_began(&mut self, status: StatusCode) {
+        self.first_byte = Some(self.began.monotonic.elapsed());
+        self.status = Some(status);
+        if let Some(attempt) = &mut self.attempt
+            && status.is_success()
+        {
+            attempt.lease.answered();
+        }
+    }
+
+    /// The accounts that this request has had its chance with.
+    pub fn tried(&self) -> Vec<AccountId> {
+        self.trail.iter().map(|trial| trial.account).collect()
+    }
+
+    /// Time since the request began.
+    pub fn elapsed(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.began.monotonic)
+    }
+}
+
+impl Call {
+    /// The version in the path of a Gemini request: new SDKs say `v1`, older ones `v1beta`.
+    pub fn gemini_version(&self) -> &'static str {
+        let first = self.path.split('/').find(|segment| !segment.is_empty());
+        match first {
+            Some("v1") => "v1",
+            Some("v1alpha") => "v1alpha",
+            Some(_) | None => "v1beta",
+        }
+    }
+
+    /// Whether the answer is a stream that is one JSON array: Gemini without `alt=sse`.
+    pub fn array_stream(&self) -> bool {
+        self.operation == Operation::StreamGenerateContent && !self.asks_for_sse()
+    }
+
+    fn asks_for_sse(&self) -> bool {
+        let query = self.query.as_deref().unwrap_or_default();
+        url::form_urlencoded::parse(query.as_bytes())
+            .any(|(name, value)| (name == "alt" || name == "$alt") && value == "sse")
+    }
+
+    /// The body with another name for the model; every other byte stays.
+    pub fn body_for(&self, model: &str) -> Bytes {
+        if self.model_at.is_empty() || model == self.asked {
+            return self.body.clone();
+        }
+        let name = serde_json::to_vec(model).unwrap_or_default();
+        let mut out = Vec::with_capacity(self.body.len() + name.len());
+        let mut from = 0;
+        for range in &self.model_at {
+            out.extend_from_slice(self.body.get(from..range.start).unwrap_or_default());
+            out.extend_from_slice(&name);
+            from = range.end;
+        }
+        out.extend_from_slice(self.body.get(from..).unwrap_or_default());
+        out.into()
+    }
+}

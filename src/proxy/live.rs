@@ -1,0 +1,151 @@
+//! Everything that requests share: the configuration as it stands, its accounts, and who is being served.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rand::RngExt as _;
+use tokio::sync::Notify;
+
+use super::upstream::Upstream;
+use crate::auth::Keys;
+use crate::config::{AuthMode, Config, Secret};
+use crate::pattern::Table;
+use crate::pool::Pool;
+use crate::pool::account::AccountId;
+
+/// One configuration at work.
+pub struct Live {
+    /// As the owner wrote it.
+    pub config: Config,
+    /// Who must show a key.
+    pub auth: AuthMode,
+    /// The keys that are right.
+    pub keys: Keys,
+    /// Other names of models.
+    pub aliases: Table<String>,
+    /// The accounts.
+    pub pool: Pool,
+    /// How each account is reached, in the pool's order.
+    upstreams: Vec<Arc<Upstream>>,
+}
+
+impl Live {
+    /// Puts a configuration to work. `key` is the client key, configured or generated; what `previous` knew of accounts
+    /// that stay is kept.
+    pub fn new(config: Config, key: Option<&Secret>, previous: Option<&Self>) -> Self {
+        let upstreams =
+            config.accounts.iter().zip(1..).map(|(account, group)| {
+                Arc::new(Upstream::new(account, config.proxy.timeouts, group))
+            });
+        Self {
+            auth: config.proxy.effective_auth(),
+            keys: Keys::new(key),
+            aliases: Table::new(config.aliases.iter().cloned()),
+            pool: Pool::new(
+                &config.accounts,
+                config.pool.scheduling,
+                previous.map(|previous| &previous.pool),
+            ),
+            upstreams: upstreams.collect(),
+            config,
+        }
+    }
+
+    /// How an account is reached.
+    pub fn upstream(&self, account: AccountId) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(account.index())
+    }
+
+    /// The model's name after the aliases.
+    pub fn resolve<'a>(&'a self, model: &'a str) -> &'a str {
+        self.aliases.find(model).map_or(model, String::as_str)
+    }
+}
+
+/// How many requests are open, so that a stop can wait for them.
+#[derive(Clone, Default)]
+pub struct InFlight {
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: AtomicUsize,
+    idle: Notify,
+}
+
+/// One open request.
+pub struct Open(Arc<State>);
+
+impl InFlight {
+    /// Counts one more request, until it is dropped.
+    pub fn enter(&self) -> Open {
+        self.state.open.fetch_add(1, Ordering::AcqRel);
+        Open(Arc::clone(&self.state))
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.state.open.load(Ordering::Acquire)
+    }
+
+    /// Resolves when none is open.
+    pub async fn drained(&self) {
+        loop {
+            let idle = self.state.idle.notified();
+            if self.count() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+/// A new request id: `req_` and 20 random letters and digits.
+pub fn request_id() -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bits: u128 = rand::rng().random();
+    let mut id = String::with_capacity(24);
+    id.push_str("req_");
+    for _ in 0..20 {
+        let letter = ALPHABET.get((bits & 31) as usize).copied().unwrap_or(b'a');
+        id.push(char::from(letter));
+        bits >>= 5;
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_short_and_differ() {
+        let (first, second) = (request_id(), request_id());
+        assert_eq!(first.len(), 24);
+        assert_ne!(first, second);
+    }
+
+    #[tokio::test]
+    async fn drained_waits_for_the_last() {
+        let in_flight = InFlight::default();
+        in_flight.drained().await;
+        let open = in_flight.enter();
+        let waiting = tokio::spawn({
+            let in_flight = in_flight.clone();
+            async move { in_flight.drained().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(open);
+        waiting.await.unwrap();
+    }
+}

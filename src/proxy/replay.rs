@@ -1,0 +1,347 @@
+//! The downstream session that replays a body and holds an answer back.
+//!
+//! Pingora replays a request body of at most 64 KiB to a second upstream, and sends a response head to the client the
+//! moment it has it. This session stands between Pingora and the client's real one: it says that the body is read
+//! already, and it keeps the response back until the gateway knows that the answer has begun. What Pingora 0.9.1 relies
+//! on is said at each method; the trait is hidden from its documentation, so it is implemented here and nowhere else.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Digest;
+use pingora::protocols::http::HttpTask;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::custom::CustomMessageWrite;
+use pingora::protocols::http::custom::server::Session as CustomSession;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::{Error, ErrorType, Result};
+use tokio::time::{Instant, Sleep};
+
+/// The upstream kept silent for longer than it may.
+pub const STALLED: ErrorType = ErrorType::Custom("upstream stalled");
+/// The upstream's answer ended while it was still held back.
+pub const ENDED_EARLY: ErrorType = ErrorType::Custom("answer ended before it began");
+
+/// What the exchange and its session tell each other.
+pub struct Gate {
+    /// Whether the response is kept back.
+    held: AtomicBool,
+    /// Deadlines count from here.
+    start: Instant,
+    /// When the upstream has kept silent for too long, in milliseconds from `start`.
+    deadline: AtomicU64,
+    /// The head to send before what comes next.
+    head: Mutex<Option<Box<ResponseHeader>>>,
+    /// Where the real session is left when this one is dropped.
+    home: Mutex<Option<Box<ServerSession>>>,
+}
+
+impl Gate {
+    /// A gate that holds, with no deadline.
+    pub fn new() -> Self {
+        Self {
+            held: AtomicBool::new(true),
+            start: Instant::now(),
+            deadline: AtomicU64::new(u64::MAX),
+            head: Mutex::new(None),
+            home: Mutex::new(None),
+        }
+    }
+
+    /// Keeps the response back: an attempt begins. The upstream has `patience` to begin its answer.
+    pub fn hold(&self, patience: Duration) {
+        self.held.store(true, Ordering::Relaxed);
+        self.wait(patience);
+    }
+
+    /// Lets the response go: the answer has begun, with this head.
+    pub fn open(&self, head: Box<ResponseHeader>) {
+        *self.head.lock() = Some(head);
+        self.held.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the response is kept back.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// The upstream has `patience` from now to send something.
+    pub fn wait(&self, patience: Duration) {
+        let deadline = self.start.elapsed().saturating_add(patience).as_millis();
+        self.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The real session, once its replay is dropped.
+    pub fn take_home(&self) -> Option<Box<ServerSession>> {
+        self.home.lock().take()
+    }
+
+    fn deadline(&self) -> Instant {
+        let after = Duration::from_millis(self.deadline.load(Ordering::Relaxed));
+        // As far as a timer goes: a century is as good as never.
+        self.start + after.min(Duration::from_secs(60 * 60 * 24 * 365 * 100))
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The session that Pingora sees.
+pub struct Replay {
+    inner: Box<ServerSession>,
+    gate: Arc<Gate>,
+    /// Whether the request has a body at all.
+    has_body: bool,
+    /// Whether the head is on its way.
+    begun: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Replay {
+    /// Takes the place of `session`, whose body has been read.
+    pub fn install(session: &mut Box<ServerSession>, gate: Arc<Gate>, has_body: bool) {
+        let placeholder = Box::new(ServerSession::new_custom(Box::new(())));
+        let inner = std::mem::replace(session, placeholder);
+        let replay = Self { inner, gate, has_body, begun: false, timer: None };
+        **session = ServerSession::new_custom(Box::new(replay));
+    }
+
+    /// Puts the real session back in its place.
+    pub fn uninstall(session: &mut Box<ServerSession>, gate: &Gate) {
+        // Dropping the replay leaves the real session in the gate.
+        **session = ServerSession::new_custom(Box::new(()));
+        if let Some(inner) = gate.take_home() {
+            *session = inner;
+        }
+    }
+
+    /// Resolves when the upstream has kept silent for too long. The deadline moves with every event, the timer only when
+    /// it fires: moving it costs more than the rest of an event.
+    async fn silence(timer: &mut Option<Pin<Box<Sleep>>>, gate: &Gate) {
+        loop {
+            let deadline = gate.deadline();
+            let sleep = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if sleep.is_elapsed() || sleep.deadline() > deadline {
+                sleep.as_mut().reset(deadline);
+            }
+            sleep.as_mut().await;
+            if Instant::now() >= gate.deadline() {
+                return;
+            }
+        }
+    }
+
+    /// Drops what the gateway has taken in; a response that ends meanwhile is an error.
+    fn keep_back(tasks: Vec<HttpTask>) -> Result<bool> {
+        for task in tasks {
+            match task {
+                HttpTask::Header(head, end) if end && !head.status.is_informational() => {
+                    return Error::e_explain(ENDED_EARLY, "no body");
+                }
+                HttpTask::Header(..) | HttpTask::Body(..) | HttpTask::UpgradedBody(..) => {}
+                HttpTask::Trailer(_) | HttpTask::Done => {
+                    return Error::e_explain(ENDED_EARLY, "end of stream");
+                }
+                HttpTask::Failed(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        let placeholder = Box::new(ServerSession::new_custom(Box::new(())));
+        let inner = std::mem::replace(&mut self.inner, placeholder);
+        *self.gate.home.lock() = Some(inner);
+    }
+}
+
+#[async_trait]
+impl CustomSession for Replay {
+    fn req_header(&self) -> &RequestHeader {
+        self.inner.req_header()
+    }
+
+    fn req_header_mut(&mut self) -> &mut RequestHeader {
+        self.inner.req_header_mut()
+    }
+
+    async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
+        Ok(None)
+    }
+
+    async fn drain_request_body(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn write_response_header(&mut self, head: Box<ResponseHeader>, _end: bool) -> Result<()> {
+        self.inner.write_response_header(head).await
+    }
+
+    async fn write_response_header_ref(&mut self, head: &ResponseHeader, _end: bool) -> Result<()> {
+        self.inner.write_response_header_ref(head).await
+    }
+
+    async fn write_body(&mut self, data: Bytes, end: bool) -> Result<()> {
+        self.inner.write_response_body(data, end).await
+    }
+
+    async fn write_trailers(&mut self, trailers: HeaderMap) -> Result<()> {
+        self.inner.write_response_trailers(trailers).await
+    }
+
+    /// The proxy loop's only way to the client: `Ok(true)` ends the response.
+    async fn response_duplex_vec(&mut self, mut tasks: Vec<HttpTask>) -> Result<bool> {
+        if self.gate.is_held() {
+            return Self::keep_back(tasks);
+        }
+        if !self.begun {
+            self.begun = true;
+            // The upstream's own head has been replaced by the gateway's.
+            tasks.retain(|task| !matches!(task, HttpTask::Header(..)));
+            if let Some(head) = self.gate.head.lock().take() {
+                tasks.insert(0, HttpTask::Header(head, false));
+            }
+        }
+        self.inner.response_duplex_vec(tasks).await
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.inner.set_read_timeout(timeout);
+    }
+
+    fn get_read_timeout(&self) -> Option<Duration> {
+        self.inner.get_read_timeout()
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        self.inner.set_write_timeout(timeout);
+    }
+
+    fn get_write_timeout(&self) -> Option<Duration> {
+        self.inner.get_write_timeout()
+    }
+
+    fn set_total_drain_timeout(&mut self, timeout: Option<Duration>) {
+        self.inner.set_total_drain_timeout(timeout);
+    }
+
+    fn get_total_drain_timeout(&self) -> Option<Duration> {
+        self.inner.get_total_drain_timeout()
+    }
+
+    fn request_summary(&self) -> String {
+        self.inner.request_summary()
+    }
+
+    fn response_written(&self) -> Option<&ResponseHeader> {
+        self.inner.response_written()
+    }
+
+    async fn shutdown(&mut self, _code: u32, _context: &str) {
+        self.inner.shutdown().await;
+    }
+
+    /// The gateway has read it all. With this the proxy loop hands the retry buffer to `request_body_filter` as the whole
+    /// body, once per attempt.
+    fn is_body_done(&mut self) -> bool {
+        true
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.inner.finish_body().await
+    }
+
+    fn is_body_empty(&mut self) -> bool {
+        !self.has_body
+    }
+
+    /// Polled all through an attempt: it is how a client that leaves is noticed, and an upstream that stalls.
+    async fn read_body_or_idle(&mut self, _no_body_expected: bool) -> Result<Option<Bytes>> {
+        let Self { inner, gate, timer, .. } = self;
+        tokio::select! {
+            biased;
+            read = inner.read_body_or_idle(true) => read,
+            () = Self::silence(timer, gate) => Error::e_explain(STALLED, "no byte in time"),
+        }
+    }
+
+    fn body_bytes_sent(&self) -> usize {
+        self.inner.body_bytes_sent()
+    }
+
+    fn body_bytes_read(&self) -> usize {
+        self.inner.body_bytes_read()
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        self.inner.digest()
+    }
+
+    fn digest_mut(&mut self) -> Option<&mut Digest> {
+        self.inner.digest_mut()
+    }
+
+    fn client_addr(&self) -> Option<&SocketAddr> {
+        self.inner.client_addr()
+    }
+
+    fn server_addr(&self) -> Option<&SocketAddr> {
+        self.inner.server_addr()
+    }
+
+    fn pseudo_raw_h1_request_header(&self) -> Bytes {
+        self.inner.to_h1_raw()
+    }
+
+    fn enable_retry_buffering(&mut self) {}
+
+    fn retry_buffer_truncated(&self) -> bool {
+        false
+    }
+
+    /// A token: `request_body_filter` puts the attempt's own body in its place.
+    fn get_retry_buffer(&self) -> Option<Bytes> {
+        self.has_body.then(|| Bytes::from_static(b"-"))
+    }
+
+    async fn finish_custom(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_reader(
+        &mut self,
+    ) -> Option<Box<dyn futures::Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>>
+    {
+        None
+    }
+
+    fn restore_custom_message_reader(
+        &mut self,
+        _reader: Box<dyn futures::Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
+        None
+    }
+
+    fn restore_custom_message_writer(
+        &mut self,
+        _writer: Box<dyn CustomMessageWrite>,
+    ) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,444 @@
+//! The way back: an account's answer as it comes in, until it is known to have begun, and what the client hears of it.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, StatusCode, Version, header};
+use pingora::http::ResponseHeader;
+
+use super::attempt::{Attempt, Plan};
+use super::exchange::Call;
+use super::tap::Tap;
+use crate::clock::Now;
+use crate::dialects::{self, Origin};
+use crate::ir::error::{Error, ErrorKind};
+use crate::ir::losses::Losses;
+use crate::ir::usage::Usage;
+use crate::json;
+use crate::pool::verdict::{self, Answer, Failure, Verdict};
+use crate::translate;
+
+/// Error bodies are read as far as this before they are judged.
+const ERROR_READ: usize = 256 * 1024;
+/// Whole answers are held back as far as this, then they are let go as they come.
+const WHOLE_HELD: usize = 16 * 1024 * 1024;
+
+/// One account's answer.
+pub(super) struct Reply {
+    /// Its head, as it came.
+    pub head: ResponseHeader,
+    form: Form,
+    /// What it cost, once it is whole.
+    pub usage: Option<Usage>,
+    /// What the client's dialect had no words for.
+    pub losses: Losses,
+}
+
+enum Form {
+    /// A status that is no success: read to be judged.
+    Refused(BytesMut),
+    /// One piece: held until it is whole.
+    Whole(BytesMut),
+    /// A stream in the client's own dialect: passed as it comes.
+    Forwarded { tap: Box<Tap>, held: Option<BytesMut> },
+    /// A stream in another dialect: said anew.
+    Translated {
+        decoder: crate::sse::Decoder,
+        stream: Box<translate::Stream>,
+        out: Vec<u8>,
+        begun: bool,
+    },
+    /// Let go: what comes now is passed.
+    Passing,
+}
+
+/// What a piece of the answer leads to.
+pub(super) enum Step {
+    /// Nothing for the client yet.
+    Hold,
+    /// The answer has begun: its head and first bytes.
+    Begin(Box<ResponseHeader>, Bytes),
+    /// More of it.
+    More(Bytes),
+    /// It is none.
+    Failed(Box<Trouble>),
+}
+
+/// Why an account's answer is none.
+pub(super) struct Trouble {
+    /// What that says of the account.
+    pub verdict: Verdict,
+    /// What to tell the client.
+    pub error: Error,
+    /// The provider's own words, where the client can read them as they are.
+    pub raw: Option<Bytes>,
+}
+
+/// Headers that belong to one connection, or that are made anew. <https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1>
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Reply {
+    /// What the head of an answer promises.
+    pub fn new(head: ResponseHeader, call: &Call, attempt: &Attempt, id: &str) -> Self {
+        let streams = is_event_stream(&head) || (call.stream && call.array_stream());
+        let form = if !head.status.is_success() {
+            Form::Refused(BytesMut::new())
+        } else if !streams {
+            Form::Whole(BytesMut::new())
+        } else {
+            match &attempt.plan {
+                Plan::Forward => {
+                    let array = !is_event_stream(&head);
+                    let origin = Origin { issuer: "", id };
+                    let tap = Box::new(Tap::new(call.dialect, array, origin));
+                    Form::Forwarded { tap, held: Some(BytesMut::new()) }
+                }
+                Plan::Translate(translation) => Form::Translated {
+                    decoder: crate::sse::Decoder::new(),
+                    stream: Box::new(translation.stream()),
+                    out: Vec::new(),
+                    begun: false,
+                },
+            }
+        };
+        Self { head, form, usage: None, losses: Losses::default() }
+    }
+
+    /// Takes in a piece of the body; `end` with the last one.
+    pub fn push(
+        &mut self,
+        data: Option<Bytes>,
+        end: bool,
+        (call, attempt, now): (&Call, &Attempt, Now),
+    ) -> Step {
+        match &mut self.form {
+            Form::Refused(body) => {
+                body.extend_from_slice(&data.unwrap_or_default());
+                if end || body.len() > ERROR_READ {
+                    let body = std::mem::take(body).freeze();
+                    return Step::Failed(Box::new(self.refused(body, call, attempt, now)));
+                }
+                Step::Hold
+            }
+            Form::Whole(body) => {
+                body.extend_from_slice(&data.unwrap_or_default());
+                if end {
+                    let body = std::mem::take(body).freeze();
+                    return self.whole(body, call, attempt, now);
+                }
+                if body.len() > WHOLE_HELD && matches!(attempt.plan, Plan::Forward) {
+                    let body = std::mem::take(body).freeze();
+                    self.form = Form::Passing;
+                    return Step::Begin(Box::new(self.forwarded_head(None)), body);
+                }
+                Step::Hold
+            }
+            Form::Forwarded { .. } => self.forwarded(data, end, (call, attempt, now)),
+            Form::Translated { .. } => self.translated(data, end, (call, attempt, now)),
+            Form::Passing => Step::More(data.unwrap_or_default()),
+        }
+    }
+
+    /// The bytes that end the client's stream when the account's broke off after it began.
+    pub fn break_off(&mut self, error: &Error, call: &Call, asked: dialects::Asked) -> Bytes {
+        let mut out = Vec::new();
+        match &mut self.form {
+            Form::Translated { stream, .. } => stream.fail(error.clone(), &mut out),
+            Form::Forwarded { tap, .. } => {
+                let progress = tap.progress();
+                if !progress.ended && progress.failed.is_none() {
+                    let sequence = tap.events();
+                    dialects::render_stream_error(call.dialect, error, &asked, sequence, &mut out);
+                }
+            }
+            Form::Refused(_) | Form::Whole(_) | Form::Passing => {}
+        }
+        out.into()
+    }
+
+    /// Whether it is a stream, and a failure can still be told in it.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.form, Form::Forwarded { .. } | Form::Translated { .. })
+    }
+
+    /// What the account did, seen from the end.
+    pub fn verdict(&self) -> Verdict {
+        let progress = match &self.form {
+            Form::Forwarded { tap, .. } => tap.progress(),
+            Form::Translated { stream, .. } => stream.progress(),
+            Form::Refused(_) | Form::Whole(_) | Form::Passing => return Verdict::SERVED,
+        };
+        if progress.ended && progress.failed.is_none() {
+            Verdict::SERVED
+        } else {
+            Verdict::failed(Failure::Broken)
+        }
+    }
+
+    fn refused(&self, body: Bytes, call: &Call, attempt: &Attempt, now: Now) -> Trouble {
+        let status = self.head.status;
+        let answer = Answer {
+            provider: attempt.lease.account().config.provider,
+            status,
+            headers: &self.head.headers,
+            body: &body,
+        };
+        let verdict = verdict::judge(&answer, now);
+        let mut error = dialects::parse_error(attempt.lease.dialect(), status.as_u16(), &body);
+        if let Some(wait) = verdict.retry_after(now) {
+            error.retry_after = Some(wait);
+        }
+        let raw = (attempt.lease.dialect() == call.dialect && is_error_body(&body)).then_some(body);
+        Trouble { verdict, error, raw }
+    }
+
+    fn whole(&mut self, body: Bytes, call: &Call, attempt: &Attempt, now: Now) -> Step {
+        if body.is_empty() && call.operation.translatable() {
+            return failed(Failure::Empty, "the provider answered with nothing");
+        }
+        match &attempt.plan {
+            Plan::Forward => {
+                if let Some(step) = self.look_over(&body, call, attempt, now) {
+                    return step;
+                }
+                let head = self.forwarded_head(Some(body.len()));
+                Step::Begin(Box::new(head), body)
+            }
+            Plan::Translate(translation) => match translation.answer(&body) {
+                Ok((body, losses, usage)) => {
+                    self.usage = usage;
+                    self.losses.extend(&losses);
+                    let mut head = self.fresh_head("application/json");
+                    let _ = head.insert_header(header::CONTENT_LENGTH, body.len());
+                    Step::Begin(Box::new(head), body.into())
+                }
+                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt, now))),
+            },
+        }
+    }
+
+    /// Reads the usage of a forwarded answer; gives the way out where it is no answer at all.
+    fn look_over(
+        &mut self,
+        body: &Bytes,
+        call: &Call,
+        attempt: &Attempt,
+        now: Now,
+    ) -> Option<Step> {
+        if !call.operation.translatable() {
+            return None;
+        }
+        let mut usage = None;
+        let mut error_at = None;
+        let mut answers = false;
+        let result = json::members(body, |key, value| match key {
+            b"usage" | b"usageMetadata" => usage = body.get(value),
+            b"error" => error_at = body.get(value),
+            b"choices" | b"output" | b"content" | b"candidates" | b"promptFeedback" => {
+                answers = true;
+            }
+            _ => {}
+        });
+        if result.is_err() {
+            return Some(failed(Failure::Garbled, "the provider's answer is no JSON object"));
+        }
+        if !answers && error_at.is_some_and(|error| error.starts_with(b"{")) {
+            let error = dialects::parse_error(attempt.lease.dialect(), 500, body);
+            return Some(Step::Failed(Box::new(self.said_no(error, body, attempt, now))));
+        }
+        self.usage = usage.and_then(|usage| dialects::parse_usage(call.dialect, usage));
+        None
+    }
+
+    /// An error that came with a status of success.
+    fn said_no(&self, error: Error, body: &[u8], attempt: &Attempt, now: Now) -> Trouble {
+        let answer = Answer {
+            provider: attempt.lease.account().config.provider,
+            status: self.head.status,
+            headers: &self.head.headers,
+            body,
+        };
+        let verdict = if is_error_body(body) {
+            verdict::judge_event(&answer, now)
+        } else {
+            Verdict::failed(Failure::Garbled)
+        };
+        Trouble { verdict, error, raw: None }
+    }
+
+    fn forwarded(
+        &mut self,
+        data: Option<Bytes>,
+        end: bool,
+        (_, attempt, now): (&Call, &Attempt, Now),
+    ) -> Step {
+        let Form::Forwarded { tap, held } = &mut self.form else { return Step::Hold };
+        let data = data.unwrap_or_default();
+        tap.push(&data);
+        if end {
+            tap.finish();
+        }
+        let progress = tap.progress();
+        self.usage = progress.usage;
+        let Some(waiting) = held else { return Step::More(data) };
+        waiting.extend_from_slice(&data);
+        if progress.begun {
+            let first = std::mem::take(waiting).freeze();
+            *held = None;
+            return Step::Begin(Box::new(self.forwarded_head(None)), first);
+        }
+        if let Some(error) = progress.failed.clone() {
+            let body = last_data(waiting);
+            return Step::Failed(Box::new(self.said_no(error, &body, attempt, now)));
+        }
+        if end {
+            return failed(Failure::Empty, "the provider's stream ended before it began");
+        }
+        Step::Hold
+    }
+
+    fn translated(
+        &mut self,
+        data: Option<Bytes>,
+        end: bool,
+        (_, attempt, now): (&Call, &Attempt, Now),
+    ) -> Step {
+        let Form::Translated { decoder, stream, out, begun } = &mut self.form else {
+            return Step::Hold;
+        };
+        let data = data.unwrap_or_default();
+        decoder.push(&data, |event| stream.push(event, out));
+        if end {
+            decoder.finish(|event| stream.push(event, out));
+            stream.finish(out);
+            self.losses.extend(stream.losses());
+        }
+        let progress = stream.progress();
+        self.usage = progress.usage;
+        if *begun {
+            return Step::More(take(out));
+        }
+        if progress.begun {
+            *begun = true;
+            let first = take(out);
+            return Step::Begin(Box::new(self.fresh_head("text/event-stream")), first);
+        }
+        if let Some(error) = progress.failed.clone() {
+            let trouble = self.said_no(error, &data, attempt, now);
+            return Step::Failed(Box::new(trouble));
+        }
+        if end {
+            return failed(Failure::Empty, "the provider's stream ended before it began");
+        }
+        Step::Hold
+    }
+
+    /// The account's head for a client of the same dialect; `length` of the body, where it is whole.
+    fn forwarded_head(&self, length: Option<usize>) -> ResponseHeader {
+        let mut head = self.head.clone();
+        head.set_version(Version::HTTP_11);
+        for name in connection_named(&head) {
+            head.remove_header(&name);
+        }
+        for name in HOP_BY_HOP {
+            head.remove_header(name);
+        }
+        if let Some(upstream_id) = head.remove_header("x-request-id") {
+            let _ = head.insert_header("x-upstream-request-id", upstream_id);
+        }
+        let framed = match length {
+            Some(length) => head.insert_header(header::CONTENT_LENGTH, length),
+            None if head.headers.contains_key(header::CONTENT_LENGTH) && !self.is_stream() => {
+                Ok(())
+            }
+            None => {
+                head.remove_header(&header::CONTENT_LENGTH);
+                head.insert_header(header::TRANSFER_ENCODING, "chunked")
+            }
+        };
+        debug_assert!(framed.is_ok(), "these names and values are valid");
+        head
+    }
+
+    /// A head for an answer that is written anew.
+    fn fresh_head(&self, content_type: &'static str) -> ResponseHeader {
+        let mut head = fresh_head(self.head.status, content_type);
+        if content_type != "application/json" {
+            let _ = head.insert_header(header::CACHE_CONTROL, "no-cache");
+            let _ = head.insert_header("x-accel-buffering", "no");
+            let _ = head.insert_header(header::TRANSFER_ENCODING, "chunked");
+        }
+        head
+    }
+}
+
+/// A head with a status and a type.
+pub(super) fn fresh_head(status: StatusCode, content_type: &'static str) -> ResponseHeader {
+    let mut head = ResponseHeader::build(status, Some(8)).unwrap_or_else(|_| unreachable_head());
+    let _ = head.insert_header(header::CONTENT_TYPE, content_type);
+    head
+}
+
+/// `build` fails for statuses that `StatusCode` cannot hold.
+fn unreachable_head() -> ResponseHeader {
+    ResponseHeader::from(http::Response::new(()).into_parts().0)
+}
+
+fn take(out: &mut Vec<u8>) -> Bytes {
+    if out.is_empty() {
+        return Bytes::new();
+    }
+    // The buffer stays with the stream: a copy of an event costs less than a new buffer for each.
+    let bytes = Bytes::copy_from_slice(out);
+    out.clear();
+    bytes
+}
+
+fn failed(failure: Failure, message: &str) -> Step {
+    let error = Error::new(ErrorKind::Internal, message);
+    Step::Failed(Box::new(Trouble { verdict: Verdict::failed(failure), error, raw: None }))
+}
+
+fn is_event_stream(head: &ResponseHeader) -> bool {
+    head.headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream")
+    })
+}
+
+/// Whether a body is an error object, or Gemini's array of one.
+fn is_error_body(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let object = body.strip_prefix(b"[").map_or(body, <[u8]>::trim_ascii_start);
+    let object = if body.starts_with(b"[") {
+        object.strip_suffix(b"]").map_or(object, <[u8]>::trim_ascii_end)
+    } else {
+        object
+    };
+    let mut found = false;
+    let whole = json::members(object, |key, _| found |= key == b"error");
+    whole.is_ok() && found
+}
+
+/// The data of the last event in a piece of a stream.
+fn last_data(stream: &[u8]) -> Vec<u8> {
+    let mut last = Vec::new();
+    let mut decoder = crate::sse::Decoder::new();
+    let mut keep = |event: &crate::sse::Event<'_>| last = event.data.as_bytes().to_vec();
+    decoder.push(stream, &mut keep);
+    decoder.finish(&mut keep);
+    last
+}
+
+/// The headers that `Connection` names.
+fn connection_named(head: &ResponseHeader) -> Vec<HeaderName> {
+    let values = head.headers.get_all(header::CONNECTION).iter();
+    let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok()).collect()
+}

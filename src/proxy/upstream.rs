@@ -1,0 +1,266 @@
+//! How an account is reached: address, TLS, host, credential and paths.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use http::{HeaderName, HeaderValue, header};
+use parking_lot::Mutex;
+use pingora::protocols::ALPN;
+use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use url::{Host, Url};
+
+use super::exchange::Call;
+use crate::config::{self, Secret, Timeouts};
+use crate::dialects::Dialect;
+use crate::route::Operation;
+
+/// Anthropic's API version for a client that names none.
+/// <https://docs.anthropic.com/en/api/versioning>
+const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+/// How long a resolved address is used before the name is looked up again.
+const DNS_KEPT: Duration = Duration::from_secs(30);
+/// How long a connection is kept for the next request. Providers close theirs after a minute or more.
+const KEPT_IDLE: Duration = Duration::from_secs(55);
+
+/// One account's server.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    tls: bool,
+    name: String,
+    port: u16,
+    /// `Host` of every request.
+    host: HeaderValue,
+    /// Path of the base URL, without a slash at its end.
+    base: String,
+    credential: Secret,
+    /// The account's own headers.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    timeouts: Timeouts,
+    resolved: Mutex<Resolved>,
+    /// Keeps the connections of accounts that share a server apart.
+    group: u64,
+}
+
+#[derive(Debug)]
+enum Resolved {
+    /// The base URL holds an address.
+    Literal(SocketAddr),
+    /// The name's address, and when it was looked up.
+    Looked(Option<(SocketAddr, Instant)>),
+}
+
+impl Upstream {
+    /// What an account's configuration says of its server.
+    pub fn new(account: &config::Account, timeouts: Timeouts, group: u64) -> Self {
+        let url = &account.base_url;
+        let port = url.port_or_known_default().unwrap_or(443);
+        let name = url.host_str().unwrap_or_default().to_owned();
+        let literal = |ip: IpAddr| Resolved::Literal(SocketAddr::new(ip, port));
+        let resolved = match url.host() {
+            Some(Host::Ipv4(ip)) => literal(ip.into()),
+            Some(Host::Ipv6(ip)) => literal(ip.into()),
+            Some(Host::Domain(_)) | None => Resolved::Looked(None),
+        };
+        Self {
+            tls: url.scheme() == "https",
+            name,
+            port,
+            host: host_header(url),
+            base: url.path().trim_end_matches('/').to_owned(),
+            credential: account.api_key.clone(),
+            headers: account.headers.clone(),
+            timeouts,
+            resolved: Mutex::new(resolved),
+            group,
+        }
+    }
+
+    /// `host:port`, for messages.
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.name, self.port)
+    }
+
+    /// Where to connect. Looks the name up where it has to.
+    pub async fn peer(&self) -> std::io::Result<HttpPeer> {
+        let address = self.address().await?;
+        let mut peer = HttpPeer::new(address, self.tls, self.name.clone());
+        peer.group_key = self.group;
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.timeouts.connect);
+        options.total_connection_timeout = Some(self.timeouts.connect);
+        options.idle_timeout = Some(KEPT_IDLE);
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::default();
+        if self.tls {
+            options.alpn = ALPN::H2H1;
+        }
+        Ok(peer)
+    }
+
+    async fn address(&self) -> std::io::Result<SocketAddr> {
+        match &*self.resolved.lock() {
+            Resolved::Literal(address) => return Ok(*address),
+            Resolved::Looked(Some((address, since))) if since.elapsed() < DNS_KEPT => {
+                return Ok(*address);
+            }
+            Resolved::Looked(_) => {}
+        }
+        let found: Vec<SocketAddr> =
+            tokio::net::lookup_host((self.name.as_str(), self.port)).await?.collect();
+        let mut resolved = self.resolved.lock();
+        let before = match &*resolved {
+            Resolved::Looked(Some((address, _))) => Some(*address),
+            Resolved::Looked(None) | Resolved::Literal(_) => None,
+        };
+        // Kept connections are found by address: as long as the name has the one in use, it stays.
+        let address = before
+            .filter(|address| found.contains(address))
+            .or_else(|| found.first().copied())
+            .ok_or_else(|| std::io::Error::other("the name has no address"))?;
+        *resolved = Resolved::Looked(Some((address, Instant::now())));
+        Ok(address)
+    }
+
+    /// A connection failed: the next one looks the name up again.
+    pub fn forget_address(&self) {
+        let mut resolved = self.resolved.lock();
+        if matches!(&*resolved, Resolved::Looked(_)) {
+            *resolved = Resolved::Looked(None);
+        }
+    }
+
+    /// Path and query of a request that is forwarded in its own dialect.
+    pub fn forward_target(&self, dialect: Dialect, call: &Call, model: &str) -> String {
+        let mut target = self.path(dialect, &call.operation, model, call.gemini_version());
+        if let Some(query) = without_key(call.query.as_deref()) {
+            target.push('?');
+            target.push_str(&query);
+        }
+        target
+    }
+
+    /// Path and query of a translated request.
+    pub fn translate_target(&self, dialect: Dialect, model: &str, streaming: bool) -> String {
+        let operation = match (dialect, streaming) {
+            (Dialect::Gemini, true) => Operation::StreamGenerateContent,
+            (Dialect::Gemini, false) => Operation::GenerateContent,
+            (Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic, _) => {
+                Operation::Generate
+            }
+        };
+        let mut target = self.path(dialect, &operation, model, "v1beta");
+        if dialect == Dialect::Gemini && streaming {
+            target.push_str("?alt=sse");
+        }
+        target
+    }
+
+    fn path(&self, dialect: Dialect, operation: &Operation, model: &str, version: &str) -> String {
+        let base = self.base.as_str();
+        match dialect {
+            Dialect::OpenAiChat => match operation {
+                Operation::Embed => format!("{base}/embeddings"),
+                _ => format!("{base}/chat/completions"),
+            },
+            Dialect::OpenAiResponses => match operation {
+                Operation::CountTokens => format!("{base}/responses/input_tokens"),
+                Operation::Stored(path) => format!("{base}/responses/{path}"),
+                _ => format!("{base}/responses"),
+            },
+            // What an SDK of the dialect would be given has no version; one that has is not doubled.
+            Dialect::Anthropic => {
+                let base = base.strip_suffix("/v1").unwrap_or(base);
+                match operation {
+                    Operation::CountTokens => format!("{base}/v1/messages/count_tokens"),
+                    _ => format!("{base}/v1/messages"),
+                }
+            }
+            Dialect::Gemini => {
+                let (base, version) = match base.rsplit_once('/') {
+                    Some((rest, own @ ("v1" | "v1beta" | "v1alpha"))) => (rest, own),
+                    _ => (base, version),
+                };
+                let verb = gemini_verb(operation);
+                let model = percent_encoding::utf8_percent_encode(model, MODEL);
+                format!("{base}/{version}/models/{model}:{verb}")
+            }
+        }
+    }
+
+    /// Puts host, credential and the account's own headers on a request.
+    pub fn sign(
+        &self,
+        dialect: Dialect,
+        head: &mut pingora::http::RequestHeader,
+    ) -> pingora::Result<()> {
+        head.insert_header(header::HOST, self.host.clone())?;
+        let key = self.credential.expose();
+        match dialect {
+            // An account without a key is asked without one.
+            _ if key.is_empty() => {}
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+                head.insert_header(header::AUTHORIZATION, format!("Bearer {key}"))?;
+            }
+            Dialect::Anthropic => {
+                head.insert_header("x-api-key", key)?;
+                if !head.headers.contains_key("anthropic-version") {
+                    head.insert_header("anthropic-version", ANTHROPIC_VERSION)?;
+                }
+            }
+            Dialect::Gemini => head.insert_header("x-goog-api-key", key)?,
+        }
+        for (name, value) in &self.headers {
+            head.insert_header(name.clone(), value.clone())?;
+        }
+        Ok(())
+    }
+}
+
+/// What a model's name may not hold in a path.
+const MODEL: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'?')
+    .add(b'#')
+    .add(b'%')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>');
+
+const fn gemini_verb(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::StreamGenerateContent => "streamGenerateContent",
+        Operation::CountTokens => "countTokens",
+        Operation::Embed => "embedContent",
+        Operation::BatchEmbed => "batchEmbedContents",
+        Operation::GenerateContent | Operation::Generate | Operation::Stored(_) => {
+            "generateContent"
+        }
+    }
+}
+
+fn host_header(url: &Url) -> HeaderValue {
+    let host = url.host_str().unwrap_or_default();
+    let text = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// A query without the client's key: it is for the gateway alone.
+fn without_key(query: Option<&str>) -> Option<String> {
+    let query = query?;
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("key"))
+        .collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_leaves_the_query() {
+        assert_eq!(without_key(Some("key=sk-1")), None);
+        assert_eq!(without_key(Some("alt=sse&key=sk-1&x=%20")).as_deref(), Some("alt=sse&x=%20"));
+        assert_eq!(without_key(Some("monkey=1")).as_deref(), Some("monkey=1"));
+    }
+}

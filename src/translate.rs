@@ -1,0 +1,199 @@
+//! A request of one dialect said to an account of another, and its answer on the way back.
+
+use crate::dialects::tools::Toolbox;
+use crate::dialects::tools::restore::Restore;
+use crate::dialects::{self, Asked, Dialect, Origin, Path, StreamParser, StreamRenderer, Target};
+use crate::ir::error::{Error, ErrorKind};
+use crate::ir::event::{Delta, Event, Opening};
+use crate::ir::losses::Losses;
+use crate::ir::request::ReplyForm;
+use crate::ir::usage::Usage;
+use crate::sse;
+
+/// Who speaks what, and what the answer has to know of the request.
+#[derive(Debug)]
+pub struct Translation {
+    client: Dialect,
+    account: Dialect,
+    issuer: String,
+    toolbox: Toolbox,
+    asked: Asked,
+}
+
+/// What names the exchange in what is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// At most 24 letters, digits or `_`, unique to it.
+    pub id: &'a str,
+    /// Now, in seconds since 1970.
+    pub created: u64,
+}
+
+impl Translation {
+    /// Says a client's request to an account: the translation for its answer, the body to send, and what was left out.
+    /// The error is a request that the client got wrong, or one that the account's dialect has no words for.
+    pub fn request(
+        client: Dialect,
+        account: Dialect,
+        body: &[u8],
+        path: Path<'_>,
+        (target, exchange): (Target<'_>, Exchange<'_>),
+    ) -> Result<(Self, Vec<u8>, Losses), Error> {
+        let mut request = dialects::parse_request(client, body, path)?;
+        crate::ir::tidy::tidy(&mut request);
+        let toolbox = Toolbox::new(&request, account);
+        let mut out = Vec::with_capacity(body.len() + body.len() / 8 + 512);
+        let mut losses = dialects::render_request(account, &request, target, &toolbox, &mut out);
+        losses.extend(&request.unsaid);
+        if let Some((field, reason)) = losses.refused.first() {
+            return Err(Error::invalid(field, format!("{field}: {reason}")));
+        }
+        let reply = ReplyForm {
+            include_usage: request.reply.include_usage,
+            array_stream: request.reply.array_stream,
+            echo: request.reply.echo.map(|echo| echo.into_owned().into()),
+        };
+        let asked = Asked {
+            model: request.model.into_owned(),
+            reply,
+            id: exchange.id.to_owned(),
+            created: exchange.created,
+        };
+        let translation =
+            Self { client, account, issuer: target.issuer.to_owned(), toolbox, asked };
+        Ok((translation, out, losses))
+    }
+
+    /// Says an account's whole answer to the client: the body, what was left out, and the usage.
+    pub fn answer(&self, body: &[u8]) -> Result<(Vec<u8>, Losses, Option<Usage>), Error> {
+        let mut response = dialects::parse_response(self.account, body, self.origin())?;
+        if !self.toolbox.is_empty() {
+            Restore::new(self.toolbox.clone()).response(&mut response);
+        }
+        let mut out = Vec::with_capacity(body.len() + 512);
+        let losses = dialects::render_response(self.client, &response, &self.asked, &mut out);
+        Ok((out, losses, response.usage))
+    }
+
+    /// Says an account's stream to the client.
+    pub fn stream(&self) -> Stream {
+        Stream {
+            parser: StreamParser::new(self.account, self.origin()),
+            restore: (!self.toolbox.is_empty()).then(|| Restore::new(self.toolbox.clone())),
+            renderer: StreamRenderer::new(self.client, self.asked.clone()),
+            progress: Progress::default(),
+        }
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin { issuer: &self.issuer, id: &self.asked.id }
+    }
+}
+
+/// A stream on its way back.
+#[derive(Debug)]
+pub struct Stream {
+    parser: StreamParser,
+    restore: Option<Restore>,
+    renderer: StreamRenderer,
+    progress: Progress,
+}
+
+/// How far an answer has come.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Whether it has begun with meaning: text, thinking, a call, an image, a finish reason.
+    pub begun: bool,
+    /// Whether it has come to its proper end.
+    pub ended: bool,
+    /// The failure that ended it.
+    pub failed: Option<Error>,
+    /// What it cost, as far as it is known.
+    pub usage: Option<Usage>,
+}
+
+impl Stream {
+    /// Feeds one event of the account's stream; appends what it makes the client hear.
+    pub fn push(&mut self, event: &sse::Event<'_>, out: &mut Vec<u8>) {
+        let Self { parser, restore, renderer, progress } = self;
+        parser.push(event, &mut |event| say(event, restore, renderer, progress, out));
+    }
+
+    /// Ends the stream: what never came to its end fails.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        let Self { parser, restore, renderer, progress } = self;
+        parser.finish(&mut |event| say(event, restore, renderer, progress, out));
+    }
+
+    /// Ends the stream with a failure of the gateway's making, if it has not ended yet.
+    pub fn fail(&mut self, error: Error, out: &mut Vec<u8>) {
+        if !self.progress.ended && self.progress.failed.is_none() {
+            self.renderer.push(&Event::Fail(error.clone()), out);
+            self.progress.failed = Some(error);
+        }
+    }
+
+    /// How far the answer has come.
+    pub const fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What the client's dialect had no words for so far.
+    pub fn losses(&self) -> &Losses {
+        self.renderer.losses()
+    }
+}
+
+fn say(
+    event: &Event<'_>,
+    restore: &mut Option<Restore>,
+    renderer: &mut StreamRenderer,
+    progress: &mut Progress,
+    out: &mut Vec<u8>,
+) {
+    progress.observe(event);
+    match restore {
+        Some(restore) => restore.push(event, &mut |event| renderer.push(event, out)),
+        None => renderer.push(event, out),
+    }
+}
+
+impl Progress {
+    /// Takes in one step of an answer.
+    pub fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Start { usage, .. } => {
+                if usage.is_some() {
+                    self.usage = *usage;
+                }
+            }
+            Event::Open { block, .. } => {
+                // Text and thinking begin with their first word: providers open blocks that stay empty.
+                self.begun |=
+                    !matches!(block, Opening::Text | Opening::Refusal | Opening::Reasoning);
+            }
+            Event::Delta(delta) => {
+                self.begun |= match delta {
+                    Delta::Text(text) | Delta::Arguments(text) => !text.is_empty(),
+                    Delta::Citation(_) | Delta::Seal(_) => true,
+                    Delta::Logprobs(_) => false,
+                };
+            }
+            Event::Close => {}
+            Event::Finish { .. } => self.begun = true,
+            Event::End { usage } => {
+                self.begun = true;
+                self.ended = true;
+                if usage.is_some() {
+                    self.usage = *usage;
+                }
+            }
+            Event::Fail(error) => self.failed = Some(error.clone()),
+        }
+    }
+}
+
+/// The failure of a stream that broke off.
+pub fn broke_off(why: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("the provider's stream broke off: {why}"))
+}
