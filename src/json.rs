@@ -280,7 +280,7 @@ mod tests {
             let (first, second) = array.as_bytes().split_at(cut);
             for chunk in [first, second] {
                 elements.push(chunk, |element| {
-                    found.push(String::from_utf8_lossy(element).into_owned())
+                    found.push(String::from_utf8_lossy(element).into_owned());
                 });
             }
             assert_eq!(found, ["{\"a\":\"]\\\"}\"}", "{\"b\":[{}]}", "{}"], "cut at {cut}");

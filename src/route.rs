@@ -65,6 +65,11 @@ pub enum NoRoute {
 }
 
 impl Operation {
+    /// The path behind `responses/` of a response kept by the provider.
+    pub fn stored(&self) -> Option<&str> {
+        if let Self::Stored(path) = self { Some(path) } else { None }
+    }
+
     /// Whether the answer can be translated; the others go to accounts of the client's own dialect.
     pub const fn translatable(&self) -> bool {
         matches!(self, Self::Generate | Self::GenerateContent | Self::StreamGenerateContent)
@@ -188,10 +193,9 @@ fn split_prefix<'a, 'b>(segments: &'a [&'b str]) -> (&'a [&'b str], &'a [&'b str
     loop {
         let rest = segments.get(start..).unwrap_or_default();
         let skip = match rest {
-            ["v1" | "v1beta" | "v1alpha", ..] => 1,
             ["chat", "completions", _, ..] => 2,
+            ["v1" | "v1beta" | "v1alpha", ..] | ["models", "v1" | "v1beta" | "models", ..] => 1,
             ["responses" | "messages", next, ..] if begins_endpoint(next) => 1,
-            ["models", "v1" | "v1beta" | "models", ..] => 1,
             _ => 0,
         };
         if skip == 0 {

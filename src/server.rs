@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,19 +171,16 @@ async fn next_signal() -> io::Result<Asked> {
 /// Binds the proxy port, or says why not.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
-        let reason = match error.kind() {
-            io::ErrorKind::AddrInUse => "address in use".to_owned(),
-            io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => error.to_string(),
-        };
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another program has that port, perhaps another levity: stop it, or choose a port with `--port N`"
-            }
-            io::ErrorKind::PermissionDenied => {
-                "ports below 1024 are for the system: choose another with `--port N`"
-            }
-            _ => "choose another port with `--port N`",
+        let in_use = error.kind() == io::ErrorKind::AddrInUse;
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let (reason, hint) = if in_use {
+            let hint = "another program has that port, perhaps another levity: stop it, or choose a port with `--port N`";
+            ("address in use".to_owned(), hint)
+        } else if denied {
+            let hint = "ports below 1024 are for the system: choose another with `--port N`";
+            ("permission denied".to_owned(), hint)
+        } else {
+            (error.to_string(), "choose another port with `--port N`")
         };
         Failure::failed(format!("cannot bind {address}: {reason}")).with_hint(hint)
     })
@@ -207,9 +203,5 @@ fn certificates() -> Result<Option<String>, Failure> {
     if found.is_empty() {
         return Err(unusable("no certificate in it".to_owned()));
     }
-    Ok(Some(text(path.clone())))
-}
-
-fn text(path: PathBuf) -> String {
-    path.to_string_lossy().into_owned()
+    Ok(Some(path.to_string_lossy().into_owned()))
 }

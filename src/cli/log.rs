@@ -6,7 +6,7 @@ use tracing_subscriber::fmt;
 use super::{LogFormat, LogLevel};
 
 /// Installs the log for the whole process. What Pingora says is kept to what an owner can act on.
-pub fn install(format: LogFormat, level: LogLevel) {
+pub(super) fn install(format: LogFormat, level: LogLevel) {
     let level = match level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",

@@ -126,7 +126,7 @@ fn announce(
             )?;
         }
         Some(ClientKey::Known(_)) => {
-            writeln!(out, "  key          the one that you have set or saved before")?
+            writeln!(out, "  key          the one that you have set or saved before")?;
         }
         None => {}
     }

@@ -111,12 +111,8 @@ impl Verdict {
 
     /// How long the provider said to wait, where it did.
     pub fn retry_after(self, now: Now) -> Option<std::time::Duration> {
-        match self.outcome {
-            Outcome::Limited { wait: Wait::Until(until), .. } => {
-                Some(until.saturating_duration_since(now.monotonic))
-            }
-            _ => None,
-        }
+        let Outcome::Limited { wait: Wait::Until(until), .. } = self.outcome else { return None };
+        Some(until.saturating_duration_since(now.monotonic))
     }
 
     /// The verdict on an attempt that brought no answer to judge.

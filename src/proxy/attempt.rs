@@ -16,7 +16,7 @@ use crate::route::Operation;
 use crate::translate::{self, Translation};
 
 /// One try.
-pub(super) struct Attempt {
+pub struct Attempt {
     /// The account, for as long as it is asked.
     pub lease: Lease,
     /// How it is reached.
@@ -32,7 +32,7 @@ pub(super) struct Attempt {
 }
 
 /// How a request goes to its account.
-pub(super) enum Plan {
+pub enum Plan {
     /// In the client's own words.
     Forward,
     /// In the account's.

@@ -7,7 +7,7 @@ pub(super) use tracing::{debug, error};
 use super::exchange::{Exchange, Trial};
 
 /// Writes the line of a request that is over.
-pub(super) fn line(exchange: &Exchange) {
+pub fn line(exchange: &Exchange) {
     if exchange.quiet {
         return;
     }

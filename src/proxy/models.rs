@@ -15,7 +15,7 @@ use crate::ir::error::{Error, ErrorKind};
 use crate::route::Endpoint;
 
 /// Answers a request that needs no account.
-pub(super) async fn answer(
+pub async fn answer(
     session: &mut Session,
     exchange: &mut Exchange,
     endpoint: &Endpoint,
@@ -29,20 +29,20 @@ pub(super) async fn answer(
             let names = names(&exchange.live.config);
             (json_head(), list(*dialect, &names, exchange.began.since_epoch().as_secs()))
         }
-        Endpoint::Model(dialect, name) => match one(exchange, *dialect, name) {
-            Some(body) => (json_head(), body),
-            None => {
+        Endpoint::Model(dialect, name) => {
+            let Some(body) = one(exchange, *dialect, name) else {
                 let message = format!("no account serves the model {name:?}");
                 let refusal = Error::new(ErrorKind::NotFound, message);
                 return refuse::write(session, exchange, &refusal).await;
-            }
-        },
+            };
+            (json_head(), body)
+        }
         Endpoint::Upstream(_) | Endpoint::WebSocket => return Ok(()),
     };
     if head.status != StatusCode::NO_CONTENT {
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
-    super::dress(&mut head, exchange);
+    super::answer::dress(&mut head, exchange);
     exchange.status = Some(head.status);
     let bodiless = session.req_header().method == http::Method::HEAD || body.is_empty();
     session.write_response_header(Box::new(head), bodiless).await?;

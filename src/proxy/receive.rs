@@ -11,7 +11,7 @@ use crate::json;
 
 /// What a request body says at its top level.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub struct Said {
     /// `model`, unescaped; the last one where it stands twice, as JSON parsers read it.
     pub model: Option<String>,
     /// Each place where `model` stands: its value with its quotes.
@@ -22,7 +22,7 @@ pub(super) struct Said {
 
 /// Why a body could not be read.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub enum Failed {
     /// The client is to blame, and can be told.
     Refused(Error),
     /// The client is gone.
@@ -30,7 +30,7 @@ pub(super) enum Failed {
 }
 
 /// Reads the whole body of a request, at most `limit` bytes of it, before and after decompression.
-pub(super) async fn body(session: &mut ServerSession, limit: u64) -> Result<Bytes, Failed> {
+pub async fn body(session: &mut ServerSession, limit: u64) -> Result<Bytes, Failed> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let length = declared_length(&session.req_header().headers);
     if length.is_some_and(|length| length > limit) {
@@ -123,7 +123,7 @@ fn decompress(encoding: &[u8], raw: &[u8], limit: usize) -> Result<Bytes, Error>
 }
 
 /// Reads what the gateway needs of a JSON body without parsing the rest.
-pub(super) fn said(body: &[u8]) -> Result<Said, Error> {
+pub fn said(body: &[u8]) -> Result<Said, Error> {
     let mut said = Said::default();
     let mut model_is_text = true;
     json::members(body, |key, value| match key {

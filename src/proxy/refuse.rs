@@ -14,7 +14,7 @@ use crate::pool::unavailable::{Exhausted, Unavailable};
 use crate::route::NoRoute;
 
 /// The head and body of an error.
-pub(super) fn response(exchange: &Exchange, error: &Error) -> (ResponseHeader, Bytes) {
+pub fn response(exchange: &Exchange, error: &Error) -> (ResponseHeader, Bytes) {
     let mut body = Vec::new();
     let status = dialects::render_error(exchange.dialect, error, &exchange.id, &mut body);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -28,7 +28,7 @@ pub(super) fn response(exchange: &Exchange, error: &Error) -> (ResponseHeader, B
 }
 
 /// The head and body that an account's refusal becomes: its own words where the client can read them.
-pub(super) fn passed_on(
+pub fn passed_on(
     exchange: &Exchange,
     trouble: &Trouble,
     upstream: &ResponseHeader,
@@ -64,7 +64,7 @@ fn set(head: &mut ResponseHeader, name: &str, value: HeaderValue) {
 }
 
 /// Writes an error to a client that has heard nothing yet.
-pub(super) async fn write(
+pub async fn write(
     session: &mut Session,
     exchange: &mut Exchange,
     error: &Error,
@@ -76,7 +76,7 @@ pub(super) async fn write(
         let value = HeaderValue::from_str(methods).unwrap_or(HeaderValue::from_static("POST"));
         set(&mut head, header::ALLOW.as_str(), value);
     }
-    super::dress(&mut head, exchange);
+    super::answer::dress(&mut head, exchange);
     exchange.status = Some(head.status);
     exchange.outcome.get_or_insert("refused");
     let empty = session.req_header().method == http::Method::HEAD;
@@ -88,7 +88,7 @@ pub(super) async fn write(
 }
 
 /// No credential, or none that is right.
-pub(super) fn unauthorized(refused: Refused) -> Error {
+pub fn unauthorized(refused: Refused) -> Error {
     let what = match refused {
         Refused::Missing => "this gateway needs its key, and the request carries none",
         Refused::Wrong => "the key is not this gateway's",
@@ -100,7 +100,7 @@ pub(super) fn unauthorized(refused: Refused) -> Error {
 }
 
 /// A page from elsewhere asks a gateway that needs no key.
-pub(super) fn foreign_page() -> Error {
+pub fn foreign_page() -> Error {
     Error::new(
         ErrorKind::Permission,
         "pages from other sites may not use this gateway while it asks for no key: set proxy.auth_mode to all_except_health and send the key",
@@ -108,7 +108,7 @@ pub(super) fn foreign_page() -> Error {
 }
 
 /// A path that leads nowhere, with what to do about it.
-pub(super) fn no_route(no_route: &NoRoute, path: &str, base: &str) -> (Dialect, Error) {
+pub fn no_route(no_route: &NoRoute, path: &str, base: &str) -> (Dialect, Error) {
     match no_route {
         NoRoute::NotFound(dialect) => {
             let dialect = *dialect;
@@ -146,7 +146,7 @@ fn base_url_hint(dialect: Dialect, base: &str) -> String {
 }
 
 /// A WebSocket upgrade: clients fall back to HTTP at once on this status.
-pub(super) fn no_websocket() -> Error {
+pub fn no_websocket() -> Error {
     Error {
         status: 426,
         ..Error::new(
@@ -157,7 +157,7 @@ pub(super) fn no_websocket() -> Error {
 }
 
 /// No account can be asked.
-pub(super) fn unavailable(why: &Unavailable, exchange: &Exchange, call: &Call) -> Error {
+pub fn unavailable(why: &Unavailable, exchange: &Exchange, call: &Call) -> Error {
     match why {
         Unavailable::NoSuchModel => Error {
             param: Some("model".to_owned()),

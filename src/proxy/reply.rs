@@ -22,7 +22,7 @@ const ERROR_READ: usize = 256 * 1024;
 const WHOLE_HELD: usize = 16 * 1024 * 1024;
 
 /// One account's answer.
-pub(super) struct Reply {
+pub struct Reply {
     /// Its head, as it came.
     pub head: ResponseHeader,
     form: Form,
@@ -51,7 +51,7 @@ enum Form {
 }
 
 /// What a piece of the answer leads to.
-pub(super) enum Step {
+pub enum Step {
     /// Nothing for the client yet.
     Hold,
     /// The answer has begun: its head and first bytes.
@@ -63,7 +63,7 @@ pub(super) enum Step {
 }
 
 /// Why an account's answer is none.
-pub(super) struct Trouble {
+pub struct Trouble {
     /// What that says of the account.
     pub verdict: Verdict,
     /// What to tell the client.
@@ -147,7 +147,7 @@ impl Reply {
     }
 
     /// The bytes that end the client's stream when the account's broke off after it began.
-    pub fn break_off(&mut self, error: &Error, call: &Call, asked: dialects::Asked) -> Bytes {
+    pub fn break_off(&mut self, error: &Error, call: &Call, asked: &dialects::Asked) -> Bytes {
         let mut out = Vec::new();
         match &mut self.form {
             Form::Translated { stream, .. } => stream.fail(error.clone(), &mut out),
@@ -155,7 +155,7 @@ impl Reply {
                 let progress = tap.progress();
                 if !progress.ended && progress.failed.is_none() {
                     let sequence = tap.events();
-                    dialects::render_stream_error(call.dialect, error, &asked, sequence, &mut out);
+                    dialects::render_stream_error(call.dialect, error, asked, sequence, &mut out);
                 }
             }
             Form::Refused(_) | Form::Whole(_) | Form::Passing => {}
@@ -380,7 +380,7 @@ impl Reply {
 }
 
 /// A head with a status and a type.
-pub(super) fn fresh_head(status: StatusCode, content_type: &'static str) -> ResponseHeader {
+pub fn fresh_head(status: StatusCode, content_type: &'static str) -> ResponseHeader {
     let mut head = ResponseHeader::build(status, Some(8)).unwrap_or_else(|_| unreachable_head());
     let _ = head.insert_header(header::CONTENT_TYPE, content_type);
     head

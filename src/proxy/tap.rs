@@ -15,7 +15,7 @@ use crate::translate::Progress;
 
 /// Listens to one stream.
 #[derive(Debug)]
-pub(super) struct Tap {
+pub struct Tap {
     dialect: Dialect,
     source: Source,
     state: State,
@@ -182,8 +182,8 @@ fn has_text_after(key: &Finder<'_>, data: &[u8]) -> bool {
     let rest = data.get(at + key.needle().len()..).unwrap_or_default().trim_ascii_start();
     let Some(value) = rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start) else { return false };
     match value {
-        [b'"', b'"', ..] => false,
-        [first, ..] => *first == b'"' || first.is_ascii_digit(),
+        [b'"', next, ..] => *next != b'"',
+        [first, ..] => first.is_ascii_digit(),
         [] => false,
     }
 }

@@ -24,7 +24,7 @@ const KEPT_IDLE: Duration = Duration::from_secs(55);
 
 /// One account's server.
 #[derive(Debug)]
-pub(super) struct Upstream {
+pub struct Upstream {
     tls: bool,
     name: String,
     port: u16,
@@ -157,22 +157,20 @@ impl Upstream {
     fn path(&self, dialect: Dialect, operation: &Operation, model: &str, version: &str) -> String {
         let base = self.base.as_str();
         match dialect {
-            Dialect::OpenAiChat => match operation {
-                Operation::Embed => format!("{base}/embeddings"),
-                _ => format!("{base}/chat/completions"),
-            },
-            Dialect::OpenAiResponses => match operation {
-                Operation::CountTokens => format!("{base}/responses/input_tokens"),
-                Operation::Stored(path) => format!("{base}/responses/{path}"),
-                _ => format!("{base}/responses"),
+            Dialect::OpenAiChat if *operation == Operation::Embed => format!("{base}/embeddings"),
+            Dialect::OpenAiChat => format!("{base}/chat/completions"),
+            Dialect::OpenAiResponses if *operation == Operation::CountTokens => {
+                format!("{base}/responses/input_tokens")
+            }
+            Dialect::OpenAiResponses => match operation.stored() {
+                Some(path) => format!("{base}/responses/{path}"),
+                None => format!("{base}/responses"),
             },
             // What an SDK of the dialect would be given has no version; one that has is not doubled.
             Dialect::Anthropic => {
                 let base = base.strip_suffix("/v1").unwrap_or(base);
-                match operation {
-                    Operation::CountTokens => format!("{base}/v1/messages/count_tokens"),
-                    _ => format!("{base}/v1/messages"),
-                }
+                let counts = *operation == Operation::CountTokens;
+                format!("{base}/v1/messages{}", if counts { "/count_tokens" } else { "" })
             }
             Dialect::Gemini => {
                 let (base, version) = match base.rsplit_once('/') {

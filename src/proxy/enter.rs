@@ -1,0 +1,191 @@
+//! Who asks, and for what? Everything that can be said of a request before an account is chosen.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use pingora::Result;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+
+use super::exchange::{Call, Exchange};
+use super::{models, receive, refuse};
+use crate::auth::Refused;
+use crate::config::AuthMode;
+use crate::dialects::Dialect;
+use crate::ir::error::Error as Refusal;
+use crate::route::{self, Endpoint, NoRoute, Operation};
+
+/// What the head and body of a request lead to.
+pub enum Entered {
+    /// It has its answer.
+    Answered,
+    /// An account is to answer it.
+    Call(Call),
+}
+
+/// Who asks, and for what? Answers what needs no account.
+pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Entered> {
+    let head = session.req_header();
+    let path = head.uri.path().to_owned();
+    let query = head.uri.query().map(str::to_owned);
+    let routed = route::route(&head.method, &path, &head.headers);
+    exchange.path = format!("{} {path}", head.method);
+    exchange.client = session.client_addr().map(ToString::to_string);
+    exchange.dialect = match &routed {
+        Ok(Endpoint::Upstream(upstream)) => upstream.dialect,
+        Ok(Endpoint::Models(dialect) | Endpoint::Model(dialect, _)) => *dialect,
+        _ => route::suggested(&path, &head.headers),
+    };
+    exchange.origin = head.headers.get(header::ORIGIN).cloned();
+    if exchange.live.auth == AuthMode::Off && exchange.origin.as_ref().is_some_and(is_foreign) {
+        // Without a key, a page of the web that the owner looks at could use the accounts.
+        exchange.origin = None;
+        return refused_early(session, exchange, &refuse::foreign_page()).await;
+    }
+    if let Err(refused) = authenticate(exchange, head, query.as_deref(), &routed) {
+        let refusal = refuse::unauthorized(refused);
+        return refused_early(session, exchange, &refusal).await;
+    }
+    let upstream = match routed {
+        Ok(Endpoint::Upstream(upstream)) => upstream,
+        Ok(Endpoint::WebSocket) => {
+            return refused_early(session, exchange, &refuse::no_websocket()).await;
+        }
+        Ok(endpoint) => {
+            session.downstream_session.drain_request_body().await?;
+            models::answer(session, exchange, &endpoint).await?;
+            return Ok(Entered::Answered);
+        }
+        Err(no_route) => {
+            let base = base_url(session);
+            let (dialect, refusal) = refuse::no_route(&no_route, &path, &base);
+            exchange.dialect = dialect;
+            return refused_early(session, exchange, &refusal).await;
+        }
+    };
+    let limit = exchange.live.config.proxy.max_body;
+    let body = match receive::body(&mut session.downstream_session, limit).await {
+        Ok(body) => body,
+        Err(receive::Failed::Refused(refusal)) => {
+            // The rest of it is on its way, and it is too much to wait for.
+            session.set_keepalive(None);
+            refuse::write(session, exchange, &refusal).await?;
+            return Ok(Entered::Answered);
+        }
+        Err(receive::Failed::Gone(error)) => {
+            exchange.outcome = Some(super::CLIENT_LEFT);
+            return Err(error.into_down());
+        }
+    };
+    match understand(upstream, path, query, body, exchange) {
+        Ok(call) => Ok(Entered::Call(call)),
+        Err(refusal) => {
+            refuse::write(session, exchange, &refusal).await?;
+            Ok(Entered::Answered)
+        }
+    }
+}
+
+/// Whether an `Origin` is a page from elsewhere: neither this machine's nor an application's own.
+fn is_foreign(origin: &HeaderValue) -> bool {
+    let Ok(url) = url::Url::parse(origin.to_str().unwrap_or_default()) else { return true };
+    let of_the_web = matches!(url.scheme(), "http" | "https");
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    of_the_web && !local
+}
+
+fn authenticate(
+    exchange: &Exchange,
+    head: &RequestHeader,
+    query: Option<&str>,
+    routed: &std::result::Result<Endpoint, NoRoute>,
+) -> std::result::Result<(), Refused> {
+    let open = match exchange.live.auth {
+        AuthMode::Off => true,
+        AuthMode::Strict => false,
+        AuthMode::AllExceptHealth | AuthMode::Auto => matches!(routed, Ok(Endpoint::Health)),
+    };
+    if open || matches!(routed, Ok(Endpoint::Preflight)) {
+        return Ok(());
+    }
+    exchange.live.keys.check(&head.headers, query)
+}
+
+/// Refuses a request whose body has not been read: it is drained, so that the connection can be kept.
+async fn refused_early(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    refusal: &Refusal,
+) -> Result<Entered> {
+    session.downstream_session.set_total_drain_timeout(Some(Duration::from_secs(5)));
+    if session.downstream_session.drain_request_body().await.is_err() {
+        session.set_keepalive(None);
+    }
+    refuse::write(session, exchange, refusal).await?;
+    Ok(Entered::Answered)
+}
+
+/// The gateway's own base URL, as the client reached it.
+fn base_url(session: &Session) -> String {
+    let host = session.req_header().headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    format!("http://{}", host.unwrap_or("127.0.0.1:8045"))
+}
+
+/// What the body asks for.
+fn understand(
+    upstream: route::Upstream,
+    path: String,
+    query: Option<String>,
+    body: Bytes,
+    exchange: &Exchange,
+) -> std::result::Result<Call, Refusal> {
+    let route::Upstream { dialect, operation, model } = upstream;
+    let bodiless = matches!(operation, Operation::Stored(_));
+    let said =
+        if bodiless && body.is_empty() { receive::Said::default() } else { receive::said(&body)? };
+    let asked = match model.or(said.model) {
+        Some(model) if !model.is_empty() => model,
+        _ if bodiless => String::new(),
+        _ => return Err(Refusal::invalid("model", "model is missing: name the model to ask")),
+    };
+    let in_path = operation_names_model(&operation, dialect);
+    let stream = match operation {
+        Operation::StreamGenerateContent => true,
+        Operation::Generate => said.stream,
+        Operation::GenerateContent
+        | Operation::CountTokens
+        | Operation::Embed
+        | Operation::BatchEmbed
+        | Operation::Stored(_) => false,
+    };
+    Ok(Call {
+        dialect,
+        operation,
+        path,
+        query,
+        model: exchange.live.resolve(&asked).to_owned(),
+        asked,
+        stream,
+        model_at: if in_path { Vec::new() } else { said.model_at },
+        body,
+    })
+}
+
+/// Whether the path names the model, and the body's own `model` is left as it is.
+fn operation_names_model(operation: &Operation, dialect: Dialect) -> bool {
+    match operation {
+        Operation::GenerateContent
+        | Operation::StreamGenerateContent
+        | Operation::BatchEmbed
+        | Operation::Stored(_) => true,
+        Operation::CountTokens | Operation::Embed | Operation::Generate => {
+            dialect == Dialect::Gemini
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Which account is asked next, and whether one is: leases, attempts that failed, and what broke.
+
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::attempt::Attempt;
+use super::exchange::{Exchange, Trial};
+use super::refuse;
+use super::replay;
+use super::reply::Trouble;
+use crate::clock::Now;
+use crate::ir::error::{Error as Refusal, ErrorKind};
+use crate::pool::lease::Lease;
+use crate::pool::unavailable::Unavailable;
+use crate::pool::verdict::{Failure, Outcome, Verdict};
+use crate::pool::{Reach, Want};
+
+/// Another attempt, or none: the reason is in the exchange.
+pub const MOVED_ON: ErrorType = ErrorType::Custom("next attempt");
+/// How often a request is sent again because a kept connection had gone stale.
+const RESENDS: u32 = 2;
+
+/// Leases the first account and prepares what it is told.
+pub fn first_attempt(exchange: &mut Exchange) -> Result<(), Refusal> {
+    let mut last = None;
+    for _ in 0..exchange.live.config.pool.max_attempts.get() {
+        let lease = match lease(exchange) {
+            Ok(lease) => lease,
+            Err(why) => {
+                return Err(last.unwrap_or_else(|| unavailable(&why, exchange)));
+            }
+        };
+        match begin(exchange, lease) {
+            Ok(()) => return Ok(()),
+            // Another account may speak a dialect that has the words.
+            Err(refusal) => last = Some(refusal),
+        }
+    }
+    Err(last.unwrap_or_else(|| Refusal::new(ErrorKind::Internal, "no account was tried")))
+}
+
+fn unavailable(why: &Unavailable, exchange: &Exchange) -> Refusal {
+    exchange.call.as_ref().map_or_else(
+        || Refusal::new(ErrorKind::Internal, "nothing was asked"),
+        |call| refuse::unavailable(why, exchange, call),
+    )
+}
+
+fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
+    let Some(call) = &exchange.call else { return Err(Unavailable::NoSuchModel) };
+    let reach = if call.operation.translatable() { Reach::Translated } else { Reach::OwnDialect };
+    let want = Want { model: &call.model, client: call.dialect, reach };
+    exchange.live.pool.lease(&want, &exchange.tried(), Now::read())
+}
+
+/// Makes a lease the attempt at hand. An account whose dialect has no words for the request counts as tried.
+pub fn begin(exchange: &mut Exchange, lease: Lease) -> Result<(), Refusal> {
+    let account = (lease.account().id(), lease.account().config.name.clone());
+    let Some(call) = exchange.call.take() else {
+        return Err(Refusal::new(ErrorKind::Internal, "nothing was asked"));
+    };
+    let prepared = Attempt::new(exchange, &call, lease);
+    exchange.call = Some(call);
+    exchange.reply = None;
+    match prepared {
+        Ok((attempt, losses)) => {
+            exchange.losses = losses;
+            exchange.used = Some(attempt.lease.model().to_owned());
+            exchange.attempt = Some(attempt);
+            Ok(())
+        }
+        Err(refusal) => {
+            let (account, name) = account;
+            exchange.trail.push(Trial {
+                account,
+                name,
+                status: None,
+                note: "no words for the request",
+            });
+            Err(refusal)
+        }
+    }
+}
+
+/// Settles the attempt at hand and leases the next account, where there is one and the client has heard nothing.
+pub fn next_lease(exchange: &mut Exchange, trouble: &Trouble) -> Option<Lease> {
+    let status = exchange.reply.as_ref().map(|reply| reply.head.status.as_u16());
+    let attempt = exchange.attempt.take()?;
+    let account = attempt.lease.account();
+    exchange.trail.push(Trial {
+        account: account.id(),
+        name: account.config.name.clone(),
+        status,
+        note: trouble.verdict.note,
+    });
+    attempt.lease.settle(trouble.verdict, Now::read());
+    let most = exchange.live.config.pool.max_attempts.get() as usize;
+    if !trouble.verdict.moves_on() || exchange.trail.len() >= most {
+        return None;
+    }
+    lease(exchange).ok()
+}
+
+/// An attempt failed with no answer to judge: the next account is asked, or the client is told why not.
+pub fn move_on(exchange: &mut Exchange, trouble: Trouble) -> Box<Error> {
+    exchange.reply = None;
+    let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
+    if let Some(lease) = next_lease(exchange, &trouble) {
+        exchange.next = Some(lease);
+        error.retry = true.into();
+        return error;
+    }
+    exchange.outcome = Some(trouble.verdict.note);
+    exchange.refusal = Some(trouble.error);
+    error.retry = false.into();
+    error
+}
+
+/// What an error in the middle of an attempt means.
+pub enum Broke {
+    /// The answer was judged; whether another attempt follows is decided.
+    Decided(bool),
+    /// The client is gone.
+    Client,
+    /// The client has heard the beginning: `fail_to_proxy` ends its stream.
+    AfterBegin,
+    /// A kept connection had been closed by the other side: the same account gets the request again.
+    Stale,
+    /// The account failed.
+    Upstream(Trouble),
+}
+
+pub fn what_broke(error: &Error, exchange: &Exchange, reused: bool) -> Broke {
+    if *error.etype() == MOVED_ON {
+        return Broke::Decided(error.retry());
+    }
+    let stalled = *error.etype() == replay::STALLED;
+    let ended = *error.etype() == replay::ENDED_EARLY;
+    if *error.esource() == ErrorSource::Downstream && !stalled && !ended {
+        return Broke::Client;
+    }
+    if !exchange.gate.is_held() {
+        return Broke::AfterBegin;
+    }
+    let resent = exchange.attempt.as_ref().map_or(0, |attempt| attempt.resent);
+    if reused && exchange.reply.is_none() && !stalled && resent < RESENDS {
+        return Broke::Stale;
+    }
+    let (failure, message) = if stalled {
+        (Failure::Stalled, "the provider kept silent for too long".to_owned())
+    } else if ended {
+        (Failure::Empty, "the provider answered with nothing".to_owned())
+    } else {
+        (Failure::Broken, format!("the connection to the provider broke: {}", reason(error)))
+    };
+    let kind = if stalled { ErrorKind::Timeout } else { ErrorKind::Internal };
+    let error = Refusal::new(kind, message);
+    Broke::Upstream(Trouble { verdict: Verdict::failed(failure), error, raw: None })
+}
+
+/// The innermost reason of an error, without Pingora's wrapping.
+pub fn reason(error: &Error) -> String {
+    let kind = error.etype().as_str();
+    error.cause.as_ref().map_or_else(|| kind.to_owned(), |cause| format!("{kind}: {cause}"))
+}
+
+/// The lease is settled here, once.
+pub fn settle(exchange: &mut Exchange, error: Option<&Error>) {
+    if let Some(reply) = &mut exchange.reply {
+        exchange.usage = exchange.usage.or(reply.usage);
+        exchange.losses.extend(&reply.losses);
+    }
+    let Some(attempt) = exchange.attempt.take() else { return };
+    let left = exchange.outcome == Some(super::CLIENT_LEFT);
+    let verdict = match (&exchange.reply, error) {
+        _ if left => Verdict::ABANDONED,
+        (Some(reply), None) => reply.verdict(),
+        (Some(_), Some(_)) => Verdict::failed(Failure::Broken),
+        (None, _) => Verdict::ABANDONED,
+    };
+    let account = attempt.lease.account();
+    exchange.trail.push(Trial {
+        account: account.id(),
+        name: account.config.name.clone(),
+        status: exchange.reply.as_ref().map(|reply| reply.head.status.as_u16()),
+        note: if left { super::CLIENT_LEFT } else { verdict.note },
+    });
+    if matches!(verdict.outcome, Outcome::Failed { .. }) {
+        exchange.outcome.get_or_insert(verdict.note);
+    }
+    attempt.lease.settle(verdict, Now::read());
+}
+
+impl Trouble {
+    /// No connection.
+    pub fn connect(message: String) -> Self {
+        let error = Refusal { status: 502, ..Refusal::new(ErrorKind::Internal, message) };
+        Self { verdict: Verdict::failed(Failure::Connect), error, raw: None }
+    }
+}
