@@ -129,6 +129,7 @@ pub enum Broke {
     Upstream(Trouble),
 }
 
+/// Tells apart why an attempt ended with an error.
 pub fn what_broke(error: &Error, exchange: &Exchange, reused: bool) -> Broke {
     if *error.etype() == MOVED_ON {
         return Broke::Decided(error.retry());
