@@ -1,0 +1,13 @@
+//! The gateway from outside: the real binary between a plain client and a scripted upstream.
+#![expect(clippy::disallowed_types, reason = "answers are compared as JSON")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "in a test they are the failure"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;
