@@ -11,3 +11,9 @@
 mod support;
 
 mod harness;
+
+mod auth;
+
+mod routes;
+
+mod forward;

@@ -19,7 +19,7 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
-    framing: Framing,
+    pub(crate) framing: Framing,
 }
 
 /// How a request's body is framed.
