@@ -17,3 +17,9 @@ mod auth;
 mod routes;
 
 mod forward;
+
+mod headers;
+
+mod sizes;
+
+mod transport;
