@@ -23,3 +23,9 @@ mod headers;
 mod sizes;
 
 mod transport;
+
+mod pool;
+
+mod failover;
+
+mod streams;

@@ -1,0 +1,436 @@
+//! When an account fails before its first byte: who is asked next, with what, and what is said when nobody is left.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use levity::dialects::Dialect;
+
+use crate::support::client::{Reply, post};
+use crate::support::gateway::{Account, Config, Gateway, credential};
+use crate::support::samples::{self, MODEL, refused};
+use crate::support::script::{Answer, Seen};
+use crate::support::upstream::{Upstream, nobody};
+use crate::support::within;
+
+const CHAT: Dialect = Dialect::OpenAiChat;
+
+/// Checks that the second account gets the same request at once, and that each is asked just once.
+async fn moves_on(failure: Answer) {
+    for dialect in Dialect::ALL {
+        moves_on_in(dialect, failure.clone()).await;
+    }
+}
+
+async fn moves_on_in(dialect: Dialect, failure: Answer) {
+    let upstream = Upstream::in_turn([failure, samples::good(dialect)]).await;
+    let config = Config::two(dialect, &upstream);
+    // Well above what a good answer takes, well below what a test may take.
+    let gateway = Gateway::start(&timed(config, "first_byte", "1s")).await;
+    let limit = Duration::from_secs(5);
+    let call = samples::call(dialect, MODEL);
+    let reply = within(limit, "the switch", gateway.send(&call)).await;
+    assert_eq!((reply.status, reply.text()), (200, samples::answer(dialect).to_string()));
+    let mut accounts = upstream.credentials();
+    accounts.sort();
+    assert_eq!(accounts, ["first", "second"].map(credential), "accounts asked");
+    for seen in upstream.seen() {
+        assert_eq!((seen.body, seen.target), (call.body.clone(), call.target.clone()));
+    }
+}
+
+fn timed(config: Config, stage: &str, limit: &str) -> Config {
+    config.set("proxy", "timeouts", serde_json::json!({ stage: limit }))
+}
+
+#[tokio::test]
+async fn a_refused_connection_moves_on() {
+    let upstream = Upstream::always(samples::good(CHAT)).await;
+    let config = Config::new()
+        .account(Account::new("first", CHAT, &nobody().await))
+        .account(Account::new("second", CHAT, &upstream.url()).set("dispatch", "fallback"));
+    let gateway = Gateway::start(&config).await;
+    assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+    assert_eq!(upstream.count(), 1, "requests upstream");
+}
+
+#[tokio::test]
+async fn a_401_moves_on() {
+    moves_on(samples::refusal(CHAT, 401, "bad key")).await;
+}
+
+#[tokio::test]
+async fn a_403_moves_on() {
+    moves_on(samples::refusal(CHAT, 403, "not for you")).await;
+}
+
+#[tokio::test]
+async fn a_429_moves_on_without_waiting() {
+    moves_on(samples::refusal(CHAT, 429, "slow down").header("retry-after", "30")).await;
+}
+
+#[tokio::test]
+async fn a_500_moves_on() {
+    moves_on(samples::refusal(CHAT, 500, "oops")).await;
+}
+
+#[tokio::test]
+async fn a_502_in_html_moves_on() {
+    let page = Answer::status(502).header("content-type", "text/html");
+    moves_on(page.chunk("<html><body>Bad Gateway</body></html>")).await;
+}
+
+#[tokio::test]
+async fn a_503_without_a_body_moves_on() {
+    moves_on(Answer::status(503)).await;
+}
+
+#[tokio::test]
+async fn a_529_moves_on() {
+    moves_on(samples::refusal(Dialect::Anthropic, 529, "overloaded")).await;
+}
+
+#[tokio::test]
+async fn a_refusal_whose_body_never_ends_moves_on() {
+    moves_on(Answer::status(503).chunked().chunk("half of it").hang()).await;
+}
+
+#[tokio::test]
+async fn a_connection_reset_instead_of_a_head_moves_on() {
+    moves_on(Answer::nothing().reset()).await;
+}
+
+#[tokio::test]
+async fn a_connection_closed_instead_of_a_head_moves_on() {
+    moves_on(Answer::nothing().close()).await;
+}
+
+#[tokio::test]
+async fn half_a_head_moves_on() {
+    moves_on(Answer::nothing().raw("HTTP/1.1 200 OK\r\ncontent-ty").close()).await;
+    moves_on_in(CHAT, Answer::nothing().raw("HTTP/1.1 2").reset()).await;
+}
+
+#[tokio::test]
+async fn something_that_is_not_http_moves_on() {
+    moves_on(Answer::nothing().raw("220 mail.example ESMTP\r\n\r\n").close()).await;
+}
+
+#[tokio::test]
+async fn silence_past_the_first_byte_timeout_moves_on() {
+    moves_on(Answer::nothing().hang()).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_before_its_first_event_moves_on() {
+    let broken = Answer::sse([] as [&str; 0]).reset();
+    for dialect in Dialect::ALL {
+        begins_with_the_second(dialect, broken.clone()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_overload_that_is_the_first_event_of_a_stream_moves_on() {
+    let overloaded = "event: error\ndata: {\"type\":\"error\",\"error\":\
+        {\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    begins_with_the_second(Dialect::Anthropic, Answer::sse([overloaded])).await;
+}
+
+/// Checks that a client that wants a stream gets the second account's, whole.
+async fn begins_with_the_second(dialect: Dialect, failure: Answer) {
+    let upstream = Upstream::in_turn([failure, Answer::sse(samples::events(dialect))]).await;
+    let gateway = Gateway::start(&Config::two(dialect, &upstream)).await;
+    let mut open = gateway.open(&samples::stream_call(dialect, MODEL)).await;
+    assert!(open.end().await, "a proper end");
+    assert_eq!((open.head.status, open.text()), (200, samples::events(dialect).concat()));
+}
+
+#[tokio::test]
+async fn the_clients_own_faults_are_not_moved() {
+    for dialect in Dialect::ALL {
+        for status in [400, 413, 422] {
+            let fault = samples::refusal(dialect, status, "a field is wrong");
+            let upstream = Upstream::always(fault).await;
+            let gateway = Gateway::start(&Config::two(dialect, &upstream)).await;
+            let reply = gateway.send(&samples::call(dialect, MODEL)).await;
+            assert_eq!(reply.status, status);
+            assert_eq!(reply.json()["error"]["message"], "a field is wrong");
+            assert!(reply.header("x-request-id").is_some());
+            assert_eq!(upstream.count(), 1, "requests upstream");
+            gateway.send(&samples::call(dialect, MODEL)).await;
+            assert_eq!(upstream.count(), 2, "a client's fault must not cool an account down");
+        }
+    }
+}
+
+/// Which of two accounts failed, and the gateway after that.
+async fn after(failure: Answer) -> (Upstream, Gateway) {
+    let upstream = Upstream::in_turn([failure, samples::good(CHAT)]).await;
+    let gateway = Gateway::start(&Config::two(CHAT, &upstream)).await;
+    assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+    (upstream, gateway)
+}
+
+async fn the_failed_one_is_left_alone(failure: Answer) {
+    let (upstream, gateway) = after(failure).await;
+    for _ in 0..6 {
+        assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+    }
+    let accounts = upstream.credentials();
+    assert_eq!(accounts.len(), 8, "requests upstream");
+    assert!(!accounts[1..].contains(&accounts[0]), "{accounts:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_named_a_time_is_left_alone_until_then() {
+    let busy = samples::refusal(CHAT, 429, "slow down").header("retry-after", "60");
+    the_failed_one_is_left_alone(busy).await;
+    let down = samples::refusal(CHAT, 503, "back soon").header("retry-after", "60");
+    the_failed_one_is_left_alone(down).await;
+}
+
+#[tokio::test]
+async fn an_account_whose_key_is_refused_is_out() {
+    the_failed_one_is_left_alone(samples::refusal(CHAT, 401, "bad key")).await;
+    the_failed_one_is_left_alone(samples::refusal(CHAT, 403, "not for you")).await;
+}
+
+#[tokio::test]
+async fn an_account_is_asked_again_when_its_time_has_come() {
+    let busy = samples::refusal(CHAT, 429, "slow down").header("retry-after", "1");
+    let (upstream, gateway) = after(busy).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    for _ in 0..6 {
+        assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+    }
+    let accounts = upstream.credentials();
+    assert!(accounts[1..].contains(&accounts[0]), "{accounts:?}");
+}
+
+#[tokio::test]
+async fn a_limit_on_one_model_leaves_the_others_alone() {
+    let script = |seen: &Seen| match seen.text().contains("limited-model") {
+        true => samples::refusal(CHAT, 429, "slow down").header("retry-after", "60"),
+        false => samples::good(CHAT),
+    };
+    let upstream = Upstream::new(script).await;
+    let gateway = Gateway::start(&Config::one(CHAT, &upstream)).await;
+    assert_eq!(gateway.send(&samples::call(CHAT, "limited-model")).await.status, 429);
+    assert_eq!(gateway.send(&samples::call(CHAT, "other-model")).await.status, 200);
+    assert_eq!(gateway.send(&samples::call(CHAT, "limited-model")).await.status, 429);
+    assert_eq!(upstream.count(), 2, "requests upstream");
+}
+
+/// Checks that this refusal keeps its account cooling for about 40 seconds.
+async fn cools_for_40_seconds(dialect: Dialect, failure: Answer) {
+    let upstream = Upstream::always(failure).await;
+    let gateway = Gateway::start(&Config::one(dialect, &upstream)).await;
+    let first = gateway.send(&samples::call(dialect, MODEL)).await;
+    refused(dialect, 429, &first);
+    let second = gateway.send(&samples::call(dialect, MODEL)).await;
+    refused(dialect, 429, &second);
+    assert_eq!(upstream.count(), 1, "requests upstream");
+    let wait = retry_after(&second);
+    assert!((30..=41).contains(&wait), "retry-after {wait}");
+}
+
+fn retry_after(reply: &Reply) -> u64 {
+    let value = reply.header("retry-after").expect("a retry-after header");
+    value.parse().expect("seconds")
+}
+
+fn limited(name: &str, value: &str) -> Answer {
+    samples::refusal(CHAT, 429, "Rate limit reached").header(name, value)
+}
+
+#[expect(clippy::disallowed_methods, reason = "providers send wall clock times")]
+fn in_40_seconds() -> std::time::SystemTime {
+    std::time::SystemTime::now() + Duration::from_secs(40)
+}
+
+#[tokio::test]
+async fn retry_after_may_be_seconds() {
+    cools_for_40_seconds(CHAT, limited("retry-after", "40")).await;
+}
+
+#[tokio::test]
+async fn retry_after_may_be_a_date() {
+    let date = httpdate::fmt_http_date(in_40_seconds());
+    cools_for_40_seconds(CHAT, limited("retry-after", &date)).await;
+}
+
+#[tokio::test]
+async fn retry_after_may_be_milliseconds() {
+    cools_for_40_seconds(CHAT, limited("retry-after-ms", "40000")).await;
+}
+
+#[tokio::test]
+async fn retry_after_may_be_openais_reset() {
+    let answer = limited("x-ratelimit-remaining-requests", "0")
+        .header("x-ratelimit-reset-requests", "40s")
+        .header("x-ratelimit-remaining-tokens", "5000")
+        .header("x-ratelimit-reset-tokens", "6ms");
+    cools_for_40_seconds(CHAT, answer).await;
+}
+
+#[tokio::test]
+async fn retry_after_may_be_anthropics_reset() {
+    let time = humantime::format_rfc3339_seconds(in_40_seconds()).to_string();
+    let answer = samples::refusal(Dialect::Anthropic, 429, "Number of requests exceeded")
+        .header("anthropic-ratelimit-requests-remaining", "0")
+        .header("anthropic-ratelimit-requests-reset", &time);
+    cools_for_40_seconds(Dialect::Anthropic, answer).await;
+}
+
+#[tokio::test]
+async fn retry_after_may_be_googles_retry_info() {
+    let body = r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED",
+        "details":[{"@type":"type.googleapis.com/google.rpc.Help","links":[]},
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"39.5s"}]}}"#;
+    cools_for_40_seconds(Dialect::Gemini, Answer::json(429, body)).await;
+}
+
+#[tokio::test]
+async fn when_all_are_limited_the_client_learns_the_soonest_time() {
+    for dialect in Dialect::ALL {
+        let busy = |wait| samples::refusal(dialect, 429, "slow down").header("retry-after", wait);
+        let upstream = Upstream::in_turn([busy("40"), busy("20")]).await;
+        let gateway = Gateway::start(&Config::two(dialect, &upstream)).await;
+        for _ in 0..2 {
+            let reply = gateway.send(&samples::call(dialect, MODEL)).await;
+            refused(dialect, 429, &reply);
+            let wait = retry_after(&reply);
+            assert!((15..=20).contains(&wait), "retry-after {wait}");
+        }
+        assert_eq!(upstream.count(), 2, "requests upstream");
+    }
+}
+
+#[tokio::test]
+async fn when_all_are_down_the_client_gets_a_503() {
+    for dialect in Dialect::ALL {
+        let down = samples::refusal(dialect, 503, "back soon").header("retry-after", "20");
+        let upstream = Upstream::always(down).await;
+        let gateway = Gateway::start(&Config::two(dialect, &upstream)).await;
+        for _ in 0..2 {
+            let reply = gateway.send(&samples::call(dialect, MODEL)).await;
+            refused(dialect, 503, &reply);
+            assert!((15..=20).contains(&retry_after(&reply)));
+        }
+        assert_eq!(upstream.count(), 2, "requests upstream");
+    }
+}
+
+#[tokio::test]
+async fn when_nobody_can_be_reached_the_client_is_told_so() {
+    for dialect in Dialect::ALL {
+        let account = Account::new("first", dialect, &nobody().await);
+        let gateway = Gateway::start(&Config::new().account(account)).await;
+        let reply = gateway.send(&samples::call(dialect, MODEL)).await;
+        assert!(matches!(reply.status, 502 | 503), "{}", reply.status);
+        refused(dialect, reply.status, &reply);
+    }
+}
+
+#[tokio::test]
+async fn the_last_refusal_keeps_its_status_and_message() {
+    for dialect in Dialect::ALL {
+        for status in [401, 403, 429, 500, 503] {
+            let upstream =
+                Upstream::always(samples::refusal(dialect, status, "the provider's words")).await;
+            let gateway = Gateway::start(&Config::one(dialect, &upstream)).await;
+            let reply = gateway.send(&samples::call(dialect, MODEL)).await;
+            assert_eq!(reply.status, status);
+            let message = reply.json()["error"]["message"].to_string();
+            assert!(message.contains("the provider's words"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_out_is_not_asked_though_it_is_the_only_one() {
+    let upstream = Upstream::always(samples::refusal(CHAT, 401, "bad key")).await;
+    let gateway = Gateway::start(&Config::one(CHAT, &upstream)).await;
+    gateway.send(&samples::call(CHAT, MODEL)).await;
+    let reply = gateway.send(&samples::call(CHAT, MODEL)).await;
+    refused(CHAT, 503, &reply);
+    assert_eq!(upstream.count(), 1, "requests upstream");
+}
+
+/// How many of five failing accounts are asked.
+async fn attempts(config: Config, upstream: &Upstream) -> usize {
+    let add = |config: Config, number: usize| {
+        config.account(Account::new(&format!("account-{number}"), CHAT, &upstream.url()))
+    };
+    let gateway = Gateway::start(&(0..5).fold(config, add)).await;
+    let reply = gateway.send(&samples::call(CHAT, MODEL)).await;
+    assert!(reply.status >= 500, "{}", reply.status);
+    let mut accounts = upstream.credentials();
+    let count = accounts.len();
+    accounts.sort();
+    accounts.dedup();
+    assert_eq!(accounts.len(), count, "each is asked once");
+    count
+}
+
+#[tokio::test]
+async fn three_accounts_are_tried_by_default() {
+    let upstream = Upstream::always(samples::refusal(CHAT, 500, "oops")).await;
+    assert_eq!(attempts(Config::new(), &upstream).await, 3);
+}
+
+#[tokio::test]
+async fn as_many_accounts_are_tried_as_max_attempts_says() {
+    for (limit, expected) in [(1, 1), (2, 2), (4, 4), (9, 5)] {
+        let upstream = Upstream::always(samples::refusal(CHAT, 500, "oops")).await;
+        let config = Config::new().set("pool", "max_attempts", limit);
+        assert_eq!(attempts(config, &upstream).await, expected, "max_attempts {limit}");
+    }
+}
+
+/// The upstream closes each kept connection when the next request comes: the gateway could not know.
+async fn stale(failure: Answer) {
+    let script = move |seen: &Seen| match seen.turn {
+        0 => samples::good(CHAT),
+        _ => failure.clone(),
+    };
+    let upstream = Upstream::new(script).await;
+    let config = Config::one(CHAT, &upstream).set("pool", "max_attempts", 1);
+    let gateway = Gateway::start(&config).await;
+    let body = Bytes::from(format!(r#"{{"model":"m","pad":"{}"}}"#, "x".repeat(100_000)));
+    for _ in 0..5 {
+        let call = post("/v1/chat/completions", body.clone());
+        assert_eq!(gateway.send(&call).await.status, 200);
+    }
+    assert!(upstream.seen().iter().all(|seen| seen.body == body), "another body arrived");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_is_reset_is_replaced_unseen() {
+    stale(Answer::nothing().reset()).await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_is_closed_is_replaced_unseen() {
+    stale(Answer::nothing().close()).await;
+}
+
+#[tokio::test]
+async fn a_connection_closed_between_requests_is_replaced_unseen() {
+    let upstream = Upstream::always(samples::good(CHAT).close()).await;
+    let config = Config::one(CHAT, &upstream).set("pool", "max_attempts", 1);
+    let gateway = Gateway::start(&config).await;
+    for _ in 0..5 {
+        assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+    }
+    assert_eq!((upstream.count(), upstream.connections()), (5, 5));
+}
+
+#[tokio::test]
+async fn a_new_connection_that_breaks_is_an_attempt() {
+    let upstream = Upstream::always(Answer::nothing().reset()).await;
+    let config = Config::one(CHAT, &upstream).set("pool", "max_attempts", 1);
+    let gateway = Gateway::start(&config).await;
+    let reply = gateway.send(&samples::call(CHAT, MODEL)).await;
+    assert!(matches!(reply.status, 502 | 503), "{}", reply.status);
+    assert_eq!(upstream.count(), 1, "requests upstream");
+}
