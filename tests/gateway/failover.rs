@@ -25,7 +25,8 @@ async fn moves_on_in(dialect: Dialect, failure: Answer) {
     let upstream = Upstream::in_turn([failure, samples::good(dialect)]).await;
     let config = Config::two(dialect, &upstream);
     // Well above what a good answer takes, well below what a test may take.
-    let gateway = Gateway::start(&timed(config, "first_byte", "1s")).await;
+    let limits = serde_json::json!({ "first_byte": "1s", "idle": "1s" });
+    let gateway = Gateway::start(&config.set("proxy", "timeouts", limits)).await;
     let limit = Duration::from_secs(5);
     let call = samples::call(dialect, MODEL);
     let reply = within(limit, "the switch", gateway.send(&call)).await;
@@ -36,10 +37,6 @@ async fn moves_on_in(dialect: Dialect, failure: Answer) {
     for seen in upstream.seen() {
         assert_eq!((seen.body, seen.target), (call.body.clone(), call.target.clone()));
     }
-}
-
-fn timed(config: Config, stage: &str, limit: &str) -> Config {
-    config.set("proxy", "timeouts", serde_json::json!({ stage: limit }))
 }
 
 #[tokio::test]
@@ -293,7 +290,7 @@ async fn retry_after_may_be_googles_retry_info() {
 async fn when_all_are_limited_the_client_learns_the_soonest_time() {
     for dialect in Dialect::ALL {
         let busy = |wait| samples::refusal(dialect, 429, "slow down").header("retry-after", wait);
-        let upstream = Upstream::in_turn([busy("40"), busy("20")]).await;
+        let upstream = Upstream::in_turn([busy("20"), busy("40")]).await;
         let gateway = Gateway::start(&Config::two(dialect, &upstream)).await;
         for _ in 0..2 {
             let reply = gateway.send(&samples::call(dialect, MODEL)).await;

@@ -253,22 +253,20 @@ async fn a_gzipped_stream_is_decoded_event_by_event() {
     assert_eq!(open.text(), events.concat());
 }
 
-/// Each event is sent only when the client has seen the one before it.
+/// From its first text on, each event is sent only when the client has seen the one before it.
 async fn streams_without_delay(dialect: Dialect) {
-    let events = samples::events(dialect);
-    let gates: Vec<Gate> = events.iter().map(|_| Gate::closed()).collect();
-    let head = Answer::sse([] as [&str; 0]);
-    let answer = events
-        .iter()
-        .zip(&gates)
-        .fold(head, |answer, (event, gate)| answer.event(event).wait(gate));
+    let (events, begun) = (samples::events(dialect), samples::begun(dialect));
+    let gates: Vec<Gate> = events[begun.len()..].iter().map(|_| Gate::closed()).collect();
+    let later = events[begun.len()..].iter().zip(&gates);
+    let answer =
+        later.fold(Answer::sse(&begun), |answer, (event, gate)| answer.wait(gate).event(event));
     let upstream = Upstream::always(answer).await;
     let gateway = Gateway::start(&Config::one(dialect, &upstream)).await;
     let mut open = gateway.open(&samples::stream_call(dialect, MODEL)).await;
     let kind = open.head.headers.get("content-type").unwrap_or_default().to_owned();
     assert!(kind.starts_with("text/event-stream"), "{kind}");
     for (number, gate) in gates.iter().enumerate() {
-        open.until(&events[..=number].concat()).await;
+        open.until(&events[..begun.len() + number].concat()).await;
         gate.open();
     }
     assert!(open.end().await, "a proper end");

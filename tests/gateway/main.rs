@@ -12,6 +12,8 @@ mod support;
 
 mod harness;
 
+mod start;
+
 mod auth;
 
 mod routes;
@@ -29,3 +31,5 @@ mod pool;
 mod failover;
 
 mod streams;
+
+mod log;

@@ -95,6 +95,14 @@ pub(crate) fn events(dialect: Dialect) -> Vec<String> {
     }
 }
 
+/// The beginning of that stream, up to its first text.
+pub(crate) fn begun(dialect: Dialect) -> Vec<String> {
+    let mut events = events(dialect);
+    let first = events.iter().position(|event| event.contains("one ")).unwrap();
+    events.truncate(first + 1);
+    events
+}
+
 fn chat_events() -> Vec<String> {
     let chunk = |choices: Value, usage: Value| {
         format!(
@@ -220,10 +228,12 @@ pub(crate) fn refusal(dialect: Dialect, status: u16, message: &str) -> Answer {
             json!({ "error": { "message": message, "type": "some_error", "param": null, "code": null } })
         }
         Dialect::Anthropic => {
-            json!({ "type": "error", "error": { "type": "api_error", "message": message }, "request_id": "req_1" })
+            let kind = anthropic_kinds(status)[0];
+            json!({ "type": "error", "error": { "type": kind, "message": message }, "request_id": "req_1" })
         }
         Dialect::Gemini => {
-            json!({ "error": { "code": status, "message": message, "status": "INTERNAL" } })
+            let name = gemini_names(status)[0];
+            json!({ "error": { "code": status, "message": message, "status": name } })
         }
     };
     Answer::json(status, body.to_string())
