@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "in a test they are the failure"
 )]
+#![expect(clippy::print_stderr, reason = "a failed test shows the gateway's log")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,6 +19,8 @@ mod auth;
 
 mod routes;
 
+mod models;
+
 mod forward;
 
 mod headers;
@@ -29,6 +32,8 @@ mod transport;
 mod pool;
 
 mod failover;
+
+mod cooldown;
 
 mod streams;
 

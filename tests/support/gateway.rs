@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::client::{Connection, Open, Reply, Request, get};
 use super::upstream::Upstream;
+use super::wire::Headers;
 use super::{eventually, soon};
 
 /// The client key of guarded gateways.
@@ -250,11 +251,15 @@ impl Gateway {
         self.process.stderr.text()
     }
 
-    /// The log's lines about requests, once there are `count` of them.
-    pub(crate) async fn answered(&self, count: usize) -> Vec<Value> {
+    /// The fields of the log line about the request of this id, in a JSON log.
+    pub(crate) async fn logged(&self, headers: &Headers) -> Value {
+        let id = headers.get("x-request-id").unwrap();
         eventually("the request's log line", || {
-            let lines: Vec<Value> = self.stderr().lines().filter_map(answered).collect();
-            (lines.len() >= count).then_some(lines)
+            let log = self.stderr();
+            let mut lines = log.lines().filter_map(answered).filter(|line| line["id"] == id);
+            let line = lines.next()?;
+            assert_eq!(lines.next(), None, "a second line about one request");
+            Some(line)
         })
         .await
     }

@@ -27,10 +27,10 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// Waits for `future`, and fails the test by name when it takes longer than `limit`.
 pub(crate) async fn within<T>(limit: Duration, what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(limit, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} took longer than {limit:?}"),
-    }
+    let Ok(value) = tokio::time::timeout(limit, future).await else {
+        panic!("{what} took longer than {limit:?}");
+    };
+    value
 }
 
 /// Asks until the answer is there: for what another process does in its own time.
