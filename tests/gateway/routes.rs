@@ -176,7 +176,7 @@ async fn not_found(dialect: Dialect, base: &str, requests: &[Request]) {
 
 #[tokio::test]
 async fn a_wrong_openai_path_is_told_the_base_url_with_v1() {
-    let paths = ["/v1/chat/complete", "/v1/completion", "/v1/nothing", "/nothing"];
+    let paths = ["/v1/chat/nothing", "/v1/completion", "/v1/nothing", "/nothing"];
     not_found(Dialect::OpenAiChat, "/v1", &paths.map(|path| post(path, "{}"))).await;
     not_found(Dialect::OpenAiChat, "/v1", &[get("/v1/images")]).await;
 }

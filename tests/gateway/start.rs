@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use levity::dialects::Dialect;
-use serde_json::json;
 
 use crate::support::client::get;
 use crate::support::gateway::{Account, Config, Ended, Gateway, Home, ended};
@@ -184,71 +183,6 @@ async fn variables_are_expanded_in_strings() {
         let gateway = Gateway::launch(home, command, vec![meant.to_owned()]).await;
         gateway.send(&samples::call(CHAT, MODEL)).await;
         assert_eq!(upstream.seen().pop().unwrap().credential(), meant);
-    }
-}
-
-#[tokio::test]
-async fn a_wrong_configuration_names_the_place_and_the_nearest_name() {
-    let wrong = config().set("proxy", "auth_moed", "off");
-    for arguments in [["run", "--config"], ["check", "--config"]] {
-        let home = Home::with(&wrong);
-        let file = home.config();
-        let ended = ended(home.command(&[arguments[0], arguments[1], file.to_str().unwrap()]));
-        assert_eq!(ended.code, Some(2), "{ended:?}");
-        let written = std::fs::read_to_string(&file).unwrap();
-        let line = written.lines().position(|line| line.contains("auth_moed")).unwrap() + 1;
-        let place = format!("levity.yaml:{line}");
-        for part in [place.as_str(), "auth_moed", "auth_mode"] {
-            assert!(ended.stderr.contains(part), "{part} in {ended:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_missing_configuration_file_is_named() {
-    let ended = ended(Home::empty().command(&["run", "--config", "nowhere.yaml"]));
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains("nowhere.yaml"));
-}
-
-#[tokio::test]
-async fn check_says_what_a_configuration_means() {
-    let config = config().guarded("strict").set("models", "aliases", json!({ "short": "long" }));
-    let home = Home::with(&config);
-    let ended = ended(home.command(&["check", "--config", home.config().to_str().unwrap()]));
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    for part in ["127.0.0.1", "strict", "only"] {
-        assert!(ended.stdout.contains(part), "{part} in {ended:?}");
-    }
-    let said = ended.stdout + &ended.stderr;
-    for secret in [crate::support::gateway::KEY, &crate::support::gateway::credential("only")] {
-        assert!(!said.contains(secret), "{said}");
-    }
-}
-
-#[tokio::test]
-async fn init_writes_a_private_file_once() {
-    let home = Home::empty();
-    let first = ended(home.command(&["init", "levity.yaml"]));
-    assert_eq!(first.code, Some(0), "{first:?}");
-    let written = std::fs::read_to_string(home.config()).unwrap();
-    assert_eq!(keys(&written).len(), 1, "a fresh key in:\n{written}");
-    let mode = std::fs::metadata(home.config()).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    let second = ended(home.command(&["init", "levity.yaml"]));
-    assert_ne!(second.code, Some(0), "{second:?}");
-    assert_eq!(std::fs::read_to_string(home.config()).unwrap(), written);
-}
-
-#[tokio::test]
-async fn wrong_usage_ends_with_2_and_help_with_0() {
-    for arguments in [&["nonsense"][..], &["run", "--nonsense"], &["run", "--port", "x"]] {
-        let ended = ended(Home::empty().command(arguments));
-        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
-    }
-    for arguments in [&["--help"][..], &["--version"], &["run", "--help"]] {
-        let ended = ended(Home::empty().command(arguments));
-        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
     }
 }
 

@@ -28,14 +28,14 @@ pub(crate) const KEY: &str = "sk-client-key-0123456789";
 pub(crate) struct Config {
     file: Value,
     environment: Vec<(String, String)>,
+    flags: &'static [&'static str],
 }
 
 impl Config {
-    /// A port of the system's choice, no console, no account.
+    /// A port of the system's choice, and no account yet.
     pub(crate) fn new() -> Self {
-        let file =
-            json!({ "proxy": { "port": 0 }, "console": { "enabled": false }, "accounts": [] });
-        Self { file, environment: Vec::new() }
+        let file = json!({ "proxy": { "port": 0 }, "accounts": [] });
+        Self { file, environment: Vec::new(), flags: &[] }
     }
 
     /// One account that speaks `dialect`, on `upstream`.
@@ -84,7 +84,7 @@ impl Config {
 
     /// Asks for one JSON object a log line.
     pub(crate) fn json_log(self) -> Self {
-        self.env("LEVITY_LOG_FORMAT", "json")
+        Self { flags: &["--log-format", "json"], ..self }
     }
 
     /// What must never be printed.
@@ -146,15 +146,19 @@ pub(crate) struct Ended {
 pub(crate) struct Home {
     folder: TempDir,
     environment: Vec<(String, String)>,
+    flags: &'static [&'static str],
 }
 
 impl Home {
     pub(crate) fn empty() -> Self {
-        Self { folder: TempDir::new().unwrap(), environment: Vec::new() }
+        // The console's port is a fixed one, which tests that run side by side cannot share.
+        let environment = vec![("LEVITY_CONSOLE_ENABLED".to_owned(), "false".to_owned())];
+        Self { folder: TempDir::new().unwrap(), environment, flags: &[] }
     }
 
     pub(crate) fn with(config: &Config) -> Self {
-        let home = Self { environment: config.environment.clone(), ..Self::empty() };
+        let mut home = Self { flags: config.flags, ..Self::empty() };
+        home.environment.extend(config.environment.iter().cloned());
         let file = serde_json::to_string_pretty(&config.file).unwrap();
         std::fs::write(home.config(), file).unwrap();
         home
@@ -184,7 +188,9 @@ impl Home {
 
     /// `run` on the config file of this folder.
     pub(crate) fn run(&self) -> Command {
-        self.command(&["run", "--config", self.config().to_str().unwrap()])
+        let mut command = self.command(&["run", "--config", self.config().to_str().unwrap()]);
+        command.args(self.flags);
+        command
     }
 }
 
