@@ -34,6 +34,7 @@ async fn a_taken_port_is_refused_by_name() {
     let ended = ended(Home::with(&config().set("proxy", "port", port)).run());
     let (error, _) = refusal(&ended, 1);
     assert_eq!(error, format!("error: cannot bind 127.0.0.1:{port}: address in use"));
+    assert_eq!(ended.stdout, "", "it said that it was up");
 }
 
 #[tokio::test]
