@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod live;
 pub mod replay;
 
+pub mod catalog;
 pub mod enter;
 pub mod models;
 pub mod receive;
