@@ -34,14 +34,11 @@ async fn a_request_leaves_one_line_with_everything_in_it() {
     );
     assert_eq!(line["dialect"], "openai_chat");
     assert_eq!(line["model"], "short");
-    assert_eq!(line["upstream_model"], "target-1");
+    assert_eq!(line["used"], "target-1");
     assert_eq!(line["account"], "only");
     assert_eq!(line["attempts"], 1);
     assert_eq!(line["status"], 200);
-    assert_eq!(
-        (&line["input_tokens"], &line["output_tokens"]),
-        (&json!(TOKENS.0), &json!(TOKENS.1))
-    );
+    assert_eq!((&line["input"], &line["output"]), (&json!(TOKENS.0), &json!(TOKENS.1)));
     let times = ["first_byte_ms", "total_ms"].map(|key| line[key].as_f64().unwrap());
     assert!(times[0] <= times[1], "{times:?}");
 }
@@ -86,7 +83,7 @@ async fn the_tokens_of_a_whole_answer_are_read_on_the_way() {
     for dialect in Dialect::ALL {
         let upstream = Upstream::always(samples::good(dialect)).await;
         let line = line_of(&Config::one(dialect, &upstream), &samples::call(dialect, MODEL)).await;
-        let tokens = (&line["input_tokens"], &line["output_tokens"]);
+        let tokens = (&line["input"], &line["output"]);
         assert_eq!(tokens, (&json!(TOKENS.0), &json!(TOKENS.1)), "{dialect}");
         assert_eq!(line["dialect"], dialect.name());
     }
@@ -98,7 +95,7 @@ async fn the_tokens_of_a_stream_are_read_on_the_way() {
         let upstream = Upstream::always(Answer::sse(samples::events(dialect))).await;
         let config = Config::one(dialect, &upstream);
         let line = line_of(&config, &samples::stream_call(dialect, MODEL)).await;
-        let tokens = (&line["input_tokens"], &line["output_tokens"]);
+        let tokens = (&line["input"], &line["output"]);
         assert_eq!(tokens, (&json!(TOKENS.0), &json!(TOKENS.1)), "{dialect}");
     }
 }
@@ -112,7 +109,7 @@ async fn the_tokens_of_a_stream_in_single_bytes_are_read_on_the_way() {
         let upstream = Upstream::always(answer).await;
         let config = Config::one(dialect, &upstream);
         let line = line_of(&config, &samples::stream_call(dialect, MODEL)).await;
-        let tokens = (&line["input_tokens"], &line["output_tokens"]);
+        let tokens = (&line["input"], &line["output"]);
         assert_eq!(tokens, (&json!(TOKENS.0), &json!(TOKENS.1)), "{dialect}");
     }
 }

@@ -262,7 +262,8 @@ impl Gateway {
         let id = headers.get("x-request-id").unwrap();
         eventually("the request's log line", || {
             let log = self.stderr();
-            let mut lines = log.lines().filter_map(answered).filter(|line| line["id"] == id);
+            let fields = |line| serde_json::from_str::<Value>(line).ok();
+            let mut lines = log.lines().filter_map(fields).filter(|line| line["id"] == id);
             let line = lines.next()?;
             assert_eq!(lines.next(), None, "a second line about one request");
             Some(line)
@@ -297,13 +298,6 @@ impl Drop for Gateway {
             assert!(!said.contains(secret), "the secret {secret} was printed:\n{said}");
         }
     }
-}
-
-/// The fields of a log line about a request; `None` for any other line.
-fn answered(line: &str) -> Option<Value> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields").unwrap_or(&line);
-    (fields["message"] == "answered").then(|| fields.clone())
 }
 
 /// A child process and what it has printed so far.
