@@ -3,6 +3,7 @@
 //! A body that is only forwarded needs its `model` read, and replaced in place: no more. Strings are skipped by `memchr`,
 //! so a body costs a small part of what parsing it would.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memchr2;
@@ -47,6 +48,16 @@ pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result
             None => return Err(scan.malformed("unexpected end")),
         }
     }
+}
+
+/// A key as it is meant: `members` gives it as written, and it may be written with escapes.
+pub fn key(written: &[u8]) -> Cow<'_, [u8]> {
+    if !written.contains(&b'\\') {
+        return Cow::Borrowed(written);
+    }
+    let quoted = [b"\"", written, b"\""].concat();
+    serde_json::from_slice::<String>(&quoted)
+        .map_or(Cow::Borrowed(written), |text| Cow::Owned(text.into_bytes()))
 }
 
 struct Scan<'a> {

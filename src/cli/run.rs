@@ -21,7 +21,7 @@ pub fn run(
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    super::log::install(arguments.log_format, arguments.log_level);
+    let _lines = super::log::install(arguments.log_format, arguments.log_level);
     let demo = if arguments.demo { Some(server::bind(([127, 0, 0, 1], 0).into())?) } else { None };
     let demo_address = demo.as_ref().map(TcpListener::local_addr).transpose()?;
     let certificates = server::certificates()?;

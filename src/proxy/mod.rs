@@ -225,8 +225,9 @@ impl ProxyHttp for Gateway {
         exchange: &mut Self::CTX,
         client_reused: bool,
     ) -> Box<Error> {
+        let broke = retry::what_broke(&error, exchange, client_reused);
         error.retry = false.into();
-        match retry::what_broke(&error, exchange, client_reused) {
+        match broke {
             Broke::Decided(retry) => error.retry = retry.into(),
             Broke::Client => exchange.outcome = Some(CLIENT_LEFT),
             Broke::AfterBegin => {}
