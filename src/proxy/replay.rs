@@ -146,16 +146,15 @@ impl Replay {
     async fn silence(timer: &mut Option<Timer>, gate: &Gate) {
         loop {
             let deadline = gate.deadline();
-            let timer = match timer {
+            let running = match timer {
                 Some(timer) if timer.fires <= deadline => timer,
                 Some(_) | None => timer.insert(Timer::new(deadline)),
             };
-            timer.sleep.as_mut().await;
-            let now = Instant::now();
-            if now >= gate.deadline() {
+            running.sleep.as_mut().await;
+            *timer = None;
+            if Instant::now() >= gate.deadline() {
                 return;
             }
-            *timer = Timer::new(gate.deadline());
         }
     }
 

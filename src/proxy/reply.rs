@@ -5,6 +5,7 @@ use http::{HeaderName, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 
 use super::attempt::{Attempt, Plan};
+use super::decode::Decode;
 use super::exchange::Call;
 use super::tap::Tap;
 use crate::clock::Now;
@@ -25,6 +26,8 @@ const WHOLE_HELD: usize = 16 * 1024 * 1024;
 pub struct Reply {
     /// Its head, as it came.
     pub head: ResponseHeader,
+    /// Undoes an encoding that nobody asked for.
+    decode: Option<Decode>,
     form: Form,
     /// What it cost, once it is whole.
     pub usage: Option<Usage>,
@@ -86,7 +89,12 @@ const HOP_BY_HOP: [&str; 8] = [
 
 impl Reply {
     /// What the head of an answer promises.
-    pub fn new(head: ResponseHeader, call: &Call, attempt: &Attempt, id: &str) -> Self {
+    pub fn new(mut head: ResponseHeader, call: &Call, attempt: &Attempt, id: &str) -> Self {
+        let decode = Decode::of(&head.headers);
+        if decode.is_some() {
+            head.remove_header(&header::CONTENT_ENCODING);
+            head.remove_header(&header::CONTENT_LENGTH);
+        }
         let streams = is_event_stream(&head) || (call.stream && call.array_stream());
         let form = if !head.status.is_success() {
             Form::Refused(BytesMut::new())
@@ -108,7 +116,7 @@ impl Reply {
                 },
             }
         };
-        Self { head, form, usage: None, losses: Losses::default() }
+        Self { head, decode, form, usage: None, losses: Losses::default() }
     }
 
     /// Takes in a piece of the body; `end` with the last one.
@@ -118,6 +126,18 @@ impl Reply {
         end: bool,
         (call, attempt, now): (&Call, &Attempt, Now),
     ) -> Step {
+        let data = match (&mut self.decode, data) {
+            (Some(decode), Some(data)) => match decode.push(&data) {
+                Ok(data) => Some(data),
+                Err(_) => {
+                    return failed(
+                        Failure::Garbled,
+                        "the provider's answer is not what its content-encoding says",
+                    );
+                }
+            },
+            (_, data) => data,
+        };
         match &mut self.form {
             Form::Refused(body) => {
                 body.extend_from_slice(&data.unwrap_or_default());
@@ -154,6 +174,9 @@ impl Reply {
             Form::Forwarded { tap, .. } => {
                 let progress = tap.progress();
                 if !progress.ended && progress.failed.is_none() {
+                    if tap.is_inside_event() {
+                        out.extend_from_slice(b"\n\n");
+                    }
                     let sequence = tap.events();
                     dialects::render_stream_error(call.dialect, error, asked, sequence, &mut out);
                 }

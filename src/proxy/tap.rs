@@ -91,6 +91,14 @@ impl Tap {
         &self.state.progress
     }
 
+    /// Whether an event has begun that is not whole.
+    pub fn is_inside_event(&self) -> bool {
+        match &self.source {
+            Source::Sse(decoder) => decoder.held() > 0,
+            Source::Array(_) => false,
+        }
+    }
+
     /// Events so far: the next `sequence_number` of a Responses stream.
     pub const fn events(&self) -> u64 {
         self.state.events

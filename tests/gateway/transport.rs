@@ -99,7 +99,8 @@ async fn a_large_body_goes_over_http_2() {
 #[tokio::test]
 async fn a_stream_reset_over_http_2_moves_on_before_the_head() {
     let authority = Authority::new();
-    let script = |seen: &Seen| match seen.turn {
+    // Each account has a connection of its own, so the connections tell the attempts apart.
+    let script = |seen: &Seen| match seen.connection {
         0 => Answer::nothing().reset(),
         _ => samples::good(CHAT),
     };
