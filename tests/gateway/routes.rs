@@ -9,9 +9,12 @@ use crate::support::samples::{self, MODEL, refused};
 use crate::support::script::Answer;
 use crate::support::upstream::Upstream;
 
+/// An answer in any dialect, as a stream in one piece too.
+const ANSWER: &str = r#"{"object":"scripted","candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}]}"#;
+
 /// One account of each dialect, on an upstream that is content with anything.
 async fn open() -> (Upstream, Gateway) {
-    let upstream = Upstream::always(Answer::json(200, r#"{"object":"scripted"}"#)).await;
+    let upstream = Upstream::always(Answer::json(200, ANSWER)).await;
     let gateway = Gateway::start(&Config::all(&upstream)).await;
     (upstream, gateway)
 }

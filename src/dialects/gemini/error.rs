@@ -89,7 +89,7 @@ fn body_of(json: &str) -> Option<Status<'_>> {
 fn of_status(status: u16, error: Status<'_>) -> Error {
     let details = error.details.unwrap_or_default();
     let reason = details.iter().find_map(|detail| detail.reason.as_ref());
-    let code = reason.or(error.status.as_ref()).map(|code| code.0.to_string());
+    let code = reason.or(error.name.as_ref()).map(|code| code.0.to_string());
     let violation =
         details.iter().flat_map(|detail| detail.field_violations.iter().flatten()).next();
     let param = violation.and_then(|violation| violation.field.as_ref());
@@ -140,7 +140,7 @@ fn push(error: &Error, status: u16, out: &mut Vec<u8>) {
         error: Some(Status {
             code: Some(Word::Number(status.into())),
             message: Some(Str(Cow::Borrowed(&error.message))),
-            status: Some(name(status).into()),
+            name: Some(name(status).into()),
             details: (!details.is_empty()).then_some(details),
         }),
     };

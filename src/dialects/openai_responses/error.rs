@@ -1,5 +1,6 @@
 //! OpenAI Responses errors. <https://platform.openai.com/docs/guides/error-codes>
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,18 +20,18 @@ const LONGEST_EXCERPT: usize = 300;
 pub fn parse(status: u16, body: &[u8]) -> Error {
     let found = serde_json::from_slice::<ErrorBody<'_>>(body).ok().and_then(of_body);
     let Some(error) = found else { return Error::of_status(status, unreadable(status, body)) };
-    // The status says more than any word of the body.
-    let kind = match ErrorKind::of_status(status) {
-        ErrorKind::InvalidRequest => error.kind_below_500(status),
-        kind => kind,
+    // The status says more than any word of the body, save that ChatGPT and others answer 400 for a limit, too.
+    let kind = match (status, error.kind) {
+        (400, ErrorKind::RateLimit | ErrorKind::Billing) => error.kind,
+        _ => ErrorKind::of_status(status),
     };
-    Error { kind, status, ..error.0 }
+    Error { kind, status, ..error }
 }
 
 /// Reads an error object within an answer or a stream: it has no status of its own.
 pub(super) fn inside(raw: &RawValue) -> Error {
     match serde_json::from_str::<ErrorObject<'_>>(raw.get()) {
-        Ok(object) => of_object(object).0,
+        Ok(object) => of_object(object),
         Err(_) => match serde_json::from_str::<Str<'_>>(raw.get()) {
             Ok(text) => Error::new(ErrorKind::Internal, text.0),
             Err(_) => Error::new(ErrorKind::Internal, "the provider says that the answer failed"),
@@ -38,60 +39,41 @@ pub(super) fn inside(raw: &RawValue) -> Error {
     }
 }
 
-/// An error whose kind was told by its code, if at all.
-struct Found(Error);
-
-impl Found {
-    fn kind_below_500(&self, status: u16) -> ErrorKind {
-        match self.0.kind {
-            // ChatGPT and others answer 400 for a limit, too.
-            kind @ (ErrorKind::RateLimit | ErrorKind::Billing) if status == 400 => kind,
-            _ => ErrorKind::InvalidRequest,
-        }
-    }
-}
-
-fn of_body(body: ErrorBody<'_>) -> Option<Found> {
-    if let Some(raw) = body.error {
-        if let Ok(object) = serde_json::from_str::<ErrorObject<'_>>(raw.get()) {
-            return Some(of_object(object));
-        }
-        // xAI: {"code": "…", "error": "…"}
-        let message: Str<'_> = serde_json::from_str(raw.get()).ok()?;
-        return Some(Found(Error {
-            code: body.code.0.map(std::borrow::Cow::into_owned),
-            ..Error::new(ErrorKind::Internal, message.0)
-        }));
-    }
-    let message = match body.detail {
-        Some(raw) => serde_json::from_str::<Str<'_>>(raw.get())
+fn of_body(body: ErrorBody<'_>) -> Option<Error> {
+    let message = match (body.error, body.detail) {
+        (Some(raw), _) => match serde_json::from_str::<ErrorObject<'_>>(raw.get()) {
+            Ok(object) => return Some(of_object(object)),
+            // xAI: {"code": "…", "error": "…"}
+            Err(_) => serde_json::from_str::<Str<'_>>(raw.get()).ok()?.0.into_owned(),
+        },
+        (None, Some(raw)) => serde_json::from_str::<Str<'_>>(raw.get())
             .map_or_else(|_| raw.get().to_owned(), |text| text.0.into_owned()),
-        None => body.message.0?.into_owned(),
+        (None, None) => body.message.0?.into_owned(),
     };
-    Some(Found(Error {
-        code: body.code.0.map(std::borrow::Cow::into_owned),
-        param: body.param.0.map(std::borrow::Cow::into_owned),
+    Some(Error {
+        code: body.code.0.map(Cow::into_owned),
+        param: body.param.0.map(Cow::into_owned),
         ..Error::new(ErrorKind::Internal, message)
-    }))
+    })
 }
 
-fn of_object(object: ErrorObject<'_>) -> Found {
-    let word = if object.code.as_str().is_empty() { &object.kind } else { &object.code };
-    let kind = kind_of_word(word.as_str())
+fn of_object(object: ErrorObject<'_>) -> Error {
+    let kind = kind_of_word(object.code.as_str())
         .or_else(|| kind_of_word(object.kind.as_str()))
         .unwrap_or(ErrorKind::Internal);
-    let message = match object.message.0 {
-        Some(message) if !message.is_empty() => message.into_owned(),
-        _ if !word.as_str().is_empty() => format!("the provider says only {:?}", word.as_str()),
-        _ => "the provider gives no reason".to_owned(),
+    let word = [object.code.as_str(), object.kind.as_str()].into_iter().find(|w| !w.is_empty());
+    let message = match (object.message.0, word) {
+        (Some(message), _) if !message.is_empty() => message.into_owned(),
+        (_, Some(word)) => format!("the provider says only {word:?}"),
+        (_, None) => "the provider gives no reason".to_owned(),
     };
     let retry_after = object.resets_in_seconds.filter(|seconds| *seconds >= 0.0);
-    Found(Error {
-        code: object.code.0.map(std::borrow::Cow::into_owned),
-        param: object.param.0.map(std::borrow::Cow::into_owned),
+    Error {
+        code: object.code.0.map(Cow::into_owned),
+        param: object.param.0.map(Cow::into_owned),
         retry_after: retry_after.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         ..Error::new(kind, message)
-    })
+    }
 }
 
 /// The kind that an error's `code` or `type` tells.

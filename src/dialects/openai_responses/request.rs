@@ -11,7 +11,9 @@ mod locate;
 
 mod render;
 
+mod built_in;
 mod history;
+mod models;
 mod settings;
 mod strict;
 

@@ -2,9 +2,9 @@
 
 pub(super) mod parse;
 
-pub(super) mod item;
+pub(super) mod read;
 
-pub(super) mod items;
+pub(super) mod write;
 
 pub(super) mod render;
 

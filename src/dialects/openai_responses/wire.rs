@@ -8,4 +8,5 @@ pub mod response;
 
 pub mod event;
 
+pub mod input;
 pub mod output;

@@ -45,7 +45,7 @@ enum Kind {
     Text { said: bool },
     /// `Open` is said with its first text or its proof.
     Thinking { said: bool, signature: String },
-    /// `given`: the arguments that its start held, for services that send them at once.
+    /// `given`: the arguments that its start held, for services that send them at once; they are `{}` where no others come.
     Call { given: String },
     /// Something of the provider's own tools: said whole at its end.
     Hosted(Hosted),
@@ -87,6 +87,8 @@ impl Parser {
         }
         let wire: read::Event<'_> = match serde_json::from_str(data) {
             Ok(wire) => wire,
+            // The answer is whole already: it is the end of the stream that was cut.
+            Err(_) if self.finish.is_some() => return,
             Err(error) => {
                 let message = format!("the provider's stream cannot be read: {error}");
                 self.fail(Error::new(ErrorKind::Internal, message), each);
@@ -219,9 +221,8 @@ impl Parser {
                 seal: None,
             },
         });
-        let given =
-            block.input.map(RawValue::get).filter(|input| input.len() > 2 && *input != "null");
-        Kind::Call { given: given.unwrap_or_default().to_owned() }
+        let given = block.input.map(RawValue::get).filter(|input| input.starts_with('{'));
+        Kind::Call { given: given.unwrap_or("{}").to_owned() }
     }
 
     fn delta(

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use crate::dialects::Asked;
 use crate::dialects::anthropic::wire::write::{self, Block, Item};
 use crate::dialects::anthropic::{error, hosted_name, input_object, is_own, legal_id, response};
@@ -144,7 +146,7 @@ impl Renderer {
                 Open::Skipped
             }
             Opening::Hosted(item) if is_own(&item.name) => {
-                self.start(&Item::Raw(&item.raw), out);
+                self.start(&Item::Raw(&in_one_line(&item.raw)), out);
                 self.stop(out);
                 Open::Skipped
             }
@@ -267,6 +269,15 @@ impl Renderer {
         say(&write::Event::ContentBlockStop { index: self.index }, out);
         self.index += 1;
     }
+}
+
+/// An event's data is one line, and white space between JSON's tokens may be any; inside its strings there are no line ends.
+fn in_one_line(raw: &RawValue) -> Cow<'_, RawValue> {
+    if memchr::memchr2(b'\n', b'\r', raw.get().as_bytes()).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let line = raw.get().replace(['\n', '\r'], " ");
+    RawValue::from_string(line).map_or(Cow::Borrowed(raw), Cow::Owned)
 }
 
 fn packed(seal: &Seal<'_>) -> String {

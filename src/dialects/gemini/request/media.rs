@@ -6,11 +6,11 @@ use crate::ir::Text;
 
 /// Base64 in the standard alphabet, padded; google-genai 3 writes the URL-safe one.
 pub(in crate::dialects::gemini) fn standard_base64(data: Text<'_>) -> Text<'_> {
-    if data.len() % 4 == 0 && memchr::memchr2(b'-', b'_', data.as_bytes()).is_none() {
+    if data.len().is_multiple_of(4) && memchr::memchr2(b'-', b'_', data.as_bytes()).is_none() {
         return data;
     }
     let mut standard = data.replace('-', "+").replace('_', "/");
-    while standard.len() % 4 != 0 {
+    while !standard.len().is_multiple_of(4) {
         standard.push('=');
     }
     Cow::Owned(standard)

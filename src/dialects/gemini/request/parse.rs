@@ -15,7 +15,7 @@ use crate::ir::request::{ReplyForm, Request, Role};
 pub(super) fn request<'a>(body: &'a [u8], path: Path<'a>) -> Result<Request<'a>, Error> {
     let mut wire: wire::request::Request<'a> =
         serde_json::from_slice(body).map_err(|error| locate::bad_request(body, &error))?;
-    if let Some(wrapped) = wire.generate_content_request.take() {
+    if let Some(wrapped) = wire.wrapped.take() {
         wire = *wrapped;
     }
     let mut request = Request {

@@ -36,7 +36,7 @@ pub(super) fn request(
     let generation_config = config::write(&mut page, request);
     let wire = wire::request::Request {
         system_instruction: (!system.is_empty())
-            .then(|| Content { parts: Many(system), role: None }),
+            .then_some(Content { parts: Many(system), role: None }),
         contents: Some(Many(contents)),
         tools: (!tools.is_empty()).then_some(Many(tools)),
         tool_config,

@@ -21,9 +21,9 @@ enum Node {
     /// A string, and whether its next piece goes on with it.
     Text { text: String, goes_on: bool },
     /// An object's members in the order in which they began.
-    Object(Vec<(String, Node)>),
+    Object(Vec<(String, Self)>),
     /// A list's items.
-    List(Vec<Node>),
+    List(Vec<Self>),
 }
 
 /// One step of a path.
@@ -60,12 +60,11 @@ impl Arguments {
         };
         if let Some(more) = &piece.string_value {
             let goes_on = piece.will_continue == Some(true);
-            match node {
-                Node::Text { text, goes_on: open @ true } => {
-                    text.push_str(&more.0);
-                    *open = goes_on;
-                }
-                _ => *node = Node::Text { text: more.0.to_string(), goes_on },
+            if let Node::Text { text, goes_on: open @ true } = node {
+                text.push_str(&more.0);
+                *open = goes_on;
+            } else {
+                *node = Node::Text { text: more.0.to_string(), goes_on };
             }
         } else if let Some(number) = &piece.number_value {
             *node = Node::Whole(number.0.get().to_owned());

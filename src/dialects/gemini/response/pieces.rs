@@ -90,12 +90,12 @@ pub(in crate::dialects::gemini) fn usage(usage: Option<Usage>) -> UsageMetadata 
     let some = |count: u64| (count > 0).then_some(count);
     let thoughts = usage.reasoning.min(usage.output);
     UsageMetadata {
-        prompt_token_count: Some(usage.input),
-        cached_content_token_count: some(usage.cache_read),
-        candidates_token_count: Some(usage.output - thoughts),
-        thoughts_token_count: some(thoughts),
-        tool_use_prompt_token_count: None,
-        total_token_count: Some(usage.total()),
+        prompt: Some(usage.input),
+        cached: some(usage.cache_read),
+        candidates: Some(usage.output - thoughts),
+        thoughts: some(thoughts),
+        tool_prompt: None,
+        total: Some(usage.total()),
     }
 }
 

@@ -115,7 +115,9 @@ impl Reader {
             }
             // Sources that came when their text was closed already: they follow it on an empty one.
             self.begin(at, Opening::Text, each);
-            rest.into_iter().for_each(|citation| each(Event::Delta(Delta::Citation(citation))));
+            for citation in rest {
+                each(Event::Delta(Delta::Citation(citation)));
+            }
             each(Event::Close);
         }
     }
@@ -140,7 +142,7 @@ impl Reader {
             return;
         }
         let text = |text: Option<Str<'a>>| text.map(|text| text.0).filter(|text| !text.is_empty());
-        let id = text(chunk.response_id.take()).unwrap_or_else(|| self.id.clone().into());
+        let id = text(chunk.id.take()).unwrap_or_else(|| self.id.clone().into());
         let model = text(chunk.model_version.take()).unwrap_or_default();
         let created = chunk.create_time.as_ref().and_then(|time| {
             let time = humantime::parse_rfc3339(&time.0).ok()?;
@@ -267,7 +269,7 @@ impl Reader {
         }
     }
 
-    fn logprobs<'a>(&mut self, at: usize, result: LogprobsResult<'_>, each: Each<'_, 'a>) {
+    fn logprobs(&mut self, at: usize, result: LogprobsResult<'_>, each: Each<'_, '_>) {
         if !matches!(self.open, Some((own, Open::Text)) if own == at) {
             return;
         }
@@ -304,7 +306,9 @@ impl Reader {
         match open {
             Open::Text => {
                 let citations = self.at(at).map(Reading::end_text).unwrap_or_default();
-                citations.into_iter().for_each(|one| each(Event::Delta(Delta::Citation(one))));
+                for citation in citations {
+                    each(Event::Delta(Delta::Citation(citation)));
+                }
             }
             Open::Call(arguments) => {
                 each(Event::Delta(Delta::Arguments(Cow::Owned(arguments.into_json()))));
@@ -401,12 +405,12 @@ fn json_text(raw: Cow<'_, serde_json::value::RawValue>) -> Text<'_> {
 /// Every chunk counts anew: the last number of each kind is right.
 fn merge_usage(usage: &mut UsageMetadata, new: UsageMetadata) {
     let later = |old: &mut Option<u64>, new: Option<u64>| *old = new.or(*old);
-    later(&mut usage.prompt_token_count, new.prompt_token_count);
-    later(&mut usage.cached_content_token_count, new.cached_content_token_count);
-    later(&mut usage.candidates_token_count, new.candidates_token_count);
-    later(&mut usage.thoughts_token_count, new.thoughts_token_count);
-    later(&mut usage.tool_use_prompt_token_count, new.tool_use_prompt_token_count);
-    later(&mut usage.total_token_count, new.total_token_count);
+    later(&mut usage.prompt, new.prompt);
+    later(&mut usage.cached, new.cached);
+    later(&mut usage.candidates, new.candidates);
+    later(&mut usage.thoughts, new.thoughts);
+    later(&mut usage.tool_prompt, new.tool_prompt);
+    later(&mut usage.total, new.total);
 }
 
 /// Why an answer ended; older servers say it by number. <https://ai.google.dev/api/generate-content#FinishReason>
@@ -433,14 +437,14 @@ fn finish(reason: &Word<'_>) -> Option<Finish> {
 
 /// What was counted. `None`: nothing yet, Vertex AI's chunks speak of traffic before they count.
 pub(in crate::dialects::gemini) fn count(usage: &UsageMetadata) -> Option<Usage> {
-    usage.prompt_token_count.or(usage.candidates_token_count).or(usage.total_token_count)?;
-    let tool_prompt = usage.tool_use_prompt_token_count.unwrap_or(0);
-    let thoughts = usage.thoughts_token_count.unwrap_or(0);
+    usage.prompt.or(usage.candidates).or(usage.total)?;
+    let tool_prompt = usage.tool_prompt.unwrap_or(0);
+    let thoughts = usage.thoughts.unwrap_or(0);
     Some(Usage {
-        input: usage.prompt_token_count.unwrap_or(0).saturating_add(tool_prompt),
-        cache_read: usage.cached_content_token_count.unwrap_or(0),
+        input: usage.prompt.unwrap_or(0).saturating_add(tool_prompt),
+        cache_read: usage.cached.unwrap_or(0),
         cache_write: 0,
-        output: usage.candidates_token_count.unwrap_or(0).saturating_add(thoughts),
+        output: usage.candidates.unwrap_or(0).saturating_add(thoughts),
         reasoning: thoughts,
     })
 }

@@ -21,7 +21,7 @@ pub(super) fn response(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>
         candidates: Some(candidates.collect()),
         usage_metadata: Some(pieces::usage(response.usage)),
         model_version: Some(Str(Cow::Borrowed(&asked.model))),
-        response_id: Some(Str(Cow::Borrowed(&asked.id))),
+        id: Some(Str(Cow::Borrowed(&asked.id))),
         ..wire::Response::default()
     };
     // Writing to memory cannot fail, and every key is a string.

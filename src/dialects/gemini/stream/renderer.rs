@@ -98,8 +98,7 @@ impl Renderer {
         self.at = candidate;
         self.open = Open::Nothing;
         match block {
-            Opening::Text => self.open = Open::Text(Vec::new()),
-            Opening::Refusal => self.open = Open::Text(Vec::new()),
+            Opening::Text | Opening::Refusal => self.open = Open::Text(Vec::new()),
             Opening::Reasoning => self.open = Open::Thought,
             Opening::ToolCall { id, name, namespace: _, kind, seal } => {
                 self.open = Open::Call(ToolCall {
@@ -248,7 +247,7 @@ impl Renderer {
             candidates: Some(candidates),
             usage_metadata,
             model_version: Some(Str(Cow::Borrowed(&self.asked.model))),
-            response_id: Some(Str(Cow::Borrowed(&self.asked.id))),
+            id: Some(Str(Cow::Borrowed(&self.asked.id))),
             ..Response::default()
         };
         let is_array = self.asked.reply.array_stream;

@@ -37,8 +37,13 @@ pub(crate) struct Request<'a> {
     #[serde(skip_serializing)]
     pub(crate) store: Option<Present>,
     /// countTokens wraps a whole request in this.
-    #[serde(borrow, alias = "generate_content_request", skip_serializing)]
-    pub(crate) generate_content_request: Option<Box<Self>>,
+    #[serde(
+        borrow,
+        rename = "generateContentRequest",
+        alias = "generate_content_request",
+        skip_serializing
+    )]
+    pub(crate) wrapped: Option<Box<Self>>,
 }
 
 /// One entry of `tools`: functions, or tools that Google runs.
@@ -69,17 +74,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Tool<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut tool = Tool::default();
                 while let Some(Str(key)) = map.next_key::<Str<'de>>()? {
-                    if key == "functionDeclarations" || key == "function_declarations" {
-                        let list = map.next_value::<Option<Many<FunctionDeclaration<'de>>>>()?;
-                        tool.function_declarations.extend(list.unwrap_or_default().0);
-                    } else if let Some(settings) = map.next_value::<Option<&'de RawValue>>()? {
-                        tool.hosted.push((key, settings));
-                    }
+                    tool.take_member(key, &mut map)?;
                 }
                 Ok(tool)
             }
         }
         deserializer.deserialize_map(Keys)
+    }
+}
+
+impl<'a> Tool<'a> {
+    /// Takes the value of a key.
+    fn take_member<'de: 'a, A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'a, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        if key == "functionDeclarations" || key == "function_declarations" {
+            let list = map.next_value::<Option<Many<FunctionDeclaration<'a>>>>()?;
+            self.function_declarations.extend(list.unwrap_or_default().0);
+        } else if let Some(settings) = map.next_value::<Option<&'a RawValue>>()? {
+            self.hosted.push((key, settings));
+        }
+        Ok(())
     }
 }
 

@@ -18,8 +18,13 @@ pub(crate) struct Response<'a> {
     pub(crate) usage_metadata: Option<UsageMetadata>,
     #[serde(borrow, alias = "model_version", skip_serializing_if = "Option::is_none")]
     pub(crate) model_version: Option<Str<'a>>,
-    #[serde(borrow, alias = "response_id", skip_serializing_if = "Option::is_none")]
-    pub(crate) response_id: Option<Str<'a>>,
+    #[serde(
+        borrow,
+        rename = "responseId",
+        alias = "response_id",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) id: Option<Str<'a>>,
     /// Vertex AI: RFC 3339.
     #[serde(borrow, alias = "create_time", skip_serializing)]
     pub(crate) create_time: Option<Str<'a>>,
@@ -54,24 +59,45 @@ pub(crate) struct PromptFeedback<'a> {
 
 /// What it cost. <https://ai.google.dev/api/generate-content#UsageMetadata>
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub(crate) struct UsageMetadata {
-    #[serde(alias = "prompt_token_count", skip_serializing_if = "Option::is_none")]
-    pub(crate) prompt_token_count: Option<u64>,
-    #[serde(alias = "cached_content_token_count", skip_serializing_if = "Option::is_none")]
-    pub(crate) cached_content_token_count: Option<u64>,
     #[serde(
+        rename = "promptTokenCount",
+        alias = "prompt_token_count",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) prompt: Option<u64>,
+    #[serde(
+        rename = "cachedContentTokenCount",
+        alias = "cached_content_token_count",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) cached: Option<u64>,
+    #[serde(
+        rename = "candidatesTokenCount",
         alias = "candidates_token_count",
         alias = "responseTokenCount",
         skip_serializing_if = "Option::is_none"
     )]
-    pub(crate) candidates_token_count: Option<u64>,
-    #[serde(alias = "thoughts_token_count", skip_serializing_if = "Option::is_none")]
-    pub(crate) thoughts_token_count: Option<u64>,
-    #[serde(alias = "tool_use_prompt_token_count", skip_serializing_if = "Option::is_none")]
-    pub(crate) tool_use_prompt_token_count: Option<u64>,
-    #[serde(alias = "total_token_count", skip_serializing_if = "Option::is_none")]
-    pub(crate) total_token_count: Option<u64>,
+    pub(crate) candidates: Option<u64>,
+    #[serde(
+        rename = "thoughtsTokenCount",
+        alias = "thoughts_token_count",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) thoughts: Option<u64>,
+    #[serde(
+        rename = "toolUsePromptTokenCount",
+        alias = "tool_use_prompt_token_count",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) tool_prompt: Option<u64>,
+    #[serde(
+        rename = "totalTokenCount",
+        alias = "total_token_count",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) total: Option<u64>,
 }
 
 /// What the answer rests on. <https://ai.google.dev/api/generate-content#GroundingMetadata>
@@ -179,8 +205,9 @@ pub(crate) struct Status<'a> {
     pub(crate) code: Option<Word<'a>>,
     #[serde(borrow)]
     pub(crate) message: Option<Str<'a>>,
-    #[serde(borrow)]
-    pub(crate) status: Option<Str<'a>>,
+    /// Google's name of the HTTP status.
+    #[serde(borrow, rename = "status")]
+    pub(crate) name: Option<Str<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(crate) details: Option<Vec<Detail<'a>>>,
 }

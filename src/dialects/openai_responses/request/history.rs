@@ -1,13 +1,10 @@
 //! The conversation on its way to an account: turns become items.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
-
+use super::built_in;
 use crate::dialects::Target;
-use crate::dialects::openai_responses::{BUILT_IN, OWN_ITEMS, hash, hosted_name};
+use crate::dialects::openai_responses::{BUILT_IN, OWN_ITEMS, hash, hosted_name, wire};
 use crate::dialects::tools::Toolbox;
 use crate::ir::losses::Losses;
 use crate::ir::request::{
@@ -15,173 +12,10 @@ use crate::ir::request::{
     Turn,
 };
 use crate::ir::seal::SealKind;
+use wire::input::{InputItem, Location, OutPart, Output};
 
 /// The longest call id that the API takes.
 const LONGEST_CALL_ID: usize = 64;
-
-/// One item of `input`.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum InputItem<'r> {
-    Message {
-        role: &'static str,
-        content: Vec<OutPart<'r>>,
-    },
-    Reasoning {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'r str>,
-        summary: Vec<OutPart<'r>>,
-        encrypted_content: &'r str,
-    },
-    FunctionCall {
-        call_id: Cow<'r, str>,
-        name: &'r str,
-        arguments: &'r str,
-    },
-    FunctionCallOutput {
-        call_id: Cow<'r, str>,
-        output: Output<'r>,
-    },
-    CustomToolCall {
-        call_id: Cow<'r, str>,
-        name: &'r str,
-        input: &'r str,
-    },
-    CustomToolCallOutput {
-        call_id: Cow<'r, str>,
-        output: Output<'r>,
-    },
-    LocalShellCall {
-        id: Cow<'r, str>,
-        call_id: Cow<'r, str>,
-        action: &'r RawValue,
-        status: &'static str,
-    },
-    LocalShellCallOutput {
-        id: Cow<'r, str>,
-        output: Cow<'r, str>,
-    },
-    ShellCall {
-        call_id: Cow<'r, str>,
-        action: &'r RawValue,
-        status: &'static str,
-    },
-    ShellCallOutput {
-        call_id: Cow<'r, str>,
-        output: ShellOutput<'r>,
-    },
-    ApplyPatchCall {
-        call_id: Cow<'r, str>,
-        operation: &'r RawValue,
-        status: &'static str,
-    },
-    ApplyPatchCallOutput {
-        call_id: Cow<'r, str>,
-        status: &'static str,
-        output: Cow<'r, str>,
-    },
-    ToolSearchCall {
-        call_id: Cow<'r, str>,
-        execution: &'static str,
-        arguments: &'r RawValue,
-        status: &'static str,
-    },
-    ToolSearchOutput {
-        call_id: Cow<'r, str>,
-        execution: &'static str,
-        tools: &'r RawValue,
-        status: &'static str,
-    },
-    #[serde(untagged)]
-    Raw(&'r RawValue),
-}
-
-/// What a tool answered.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Output<'r> {
-    Text(&'r str),
-    Parts(Vec<OutPart<'r>>),
-}
-
-/// What a shell answered: as the client's shell told it, or as plain text.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum ShellOutput<'r> {
-    Raw(&'r RawValue),
-    Text([ShellText<'r>; 1]),
-}
-
-#[derive(Serialize)]
-pub(super) struct ShellText<'r> {
-    stdout: Cow<'r, str>,
-    stderr: &'static str,
-    outcome: ShellOutcome,
-}
-
-#[derive(Serialize)]
-struct ShellOutcome {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    exit_code: i32,
-}
-
-/// One part of a message or of a tool's answer.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum OutPart<'r> {
-    InputText {
-        text: Cow<'r, str>,
-    },
-    OutputText {
-        text: &'r str,
-    },
-    SummaryText {
-        text: &'r str,
-    },
-    Refusal {
-        refusal: &'r str,
-    },
-    InputImage {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        image_url: Option<Location<'r>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_id: Option<&'r str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        detail: Option<&'r str>,
-    },
-    InputFile {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        filename: Option<&'r str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_data: Option<Location<'r>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_url: Option<&'r str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_id: Option<&'r str>,
-    },
-}
-
-/// A web address, or bytes as a data URI: written in one go, for media are large.
-pub(super) enum Location<'r> {
-    Url(&'r str),
-    Data { mime: &'r str, base64: &'r str },
-}
-
-impl fmt::Display for Location<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url(url) => f.write_str(url),
-            Self::Data { mime, base64 } => write!(f, "data:{mime};base64,{base64}"),
-        }
-    }
-}
-
-impl Serialize for Location<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// Reads the turns and writes the items.
 pub(super) struct History<'r, 'l> {
@@ -313,7 +147,7 @@ impl<'r, 'l> History<'r, 'l> {
         self.items.append(&mut self.thoughts);
         let call_id = call_id(&call.id);
         if call.namespace.as_deref() == Some(BUILT_IN)
-            && let Some(item) = built_in_call(call, call_id.clone())
+            && let Some(item) = built_in::call(call, call_id.clone())
         {
             self.built_in.push((&call.id, &call.name));
             self.items.push(item);
@@ -350,7 +184,7 @@ impl<'r, 'l> History<'r, 'l> {
         let id = call_id(&result.call);
         let name =
             self.built_in.iter().find(|(call, _)| *call == result.call).map(|(_, name)| *name);
-        if let Some(item) = name.and_then(|name| built_in_output(name, id.clone(), result)) {
+        if let Some(item) = name.and_then(|name| built_in::output(name, id.clone(), result)) {
             self.items.push(item);
             return;
         }
@@ -456,7 +290,7 @@ fn is_system(turn: &Turn<'_>) -> bool {
         && turn.parts.iter().all(|part| plain(part).is_some())
 }
 
-fn plain<'p>(part: &'p Part<'_>) -> Option<&'p str> {
+pub(super) fn plain<'p>(part: &'p Part<'_>) -> Option<&'p str> {
     match part {
         Part::Text(text) => Some(text),
         Part::Refusal(_)
@@ -497,60 +331,4 @@ fn image_mime(base64: &str) -> &'static str {
         Some("UklG") => "image/webp",
         _ => "image/png",
     }
-}
-
-/// `None` where the arguments are not what the tool's item holds.
-fn built_in_call<'r>(call: &'r ToolCall<'r>, call_id: Cow<'r, str>) -> Option<InputItem<'r>> {
-    let arguments: &'r RawValue = serde_json::from_str(&call.arguments).ok()?;
-    let status = "completed";
-    match call.name.as_ref() {
-        "local_shell" => {
-            let id = Cow::Owned(format!("lsh_{call_id}"));
-            Some(InputItem::LocalShellCall { id, call_id, action: arguments, status })
-        }
-        "shell" => Some(InputItem::ShellCall { call_id, action: arguments, status }),
-        "apply_patch" => Some(InputItem::ApplyPatchCall { call_id, operation: arguments, status }),
-        "tool_search" => {
-            Some(InputItem::ToolSearchCall { call_id, execution: "client", arguments, status })
-        }
-        _ => None,
-    }
-}
-
-fn built_in_output<'r>(
-    name: &str,
-    call_id: Cow<'r, str>,
-    result: &'r ToolResult<'r>,
-) -> Option<InputItem<'r>> {
-    let texts: Vec<&str> = result.parts.iter().filter_map(plain).collect();
-    let text: Cow<'r, str> = match result.parts.as_slice() {
-        [Part::Text(text)] => Cow::Borrowed(text),
-        _ => Cow::Owned(texts.join("\n")),
-    };
-    let list = match result.parts.as_slice() {
-        [Part::Text(text)] if text.starts_with('[') => serde_json::from_str(text).ok(),
-        _ => None,
-    };
-    match name {
-        "local_shell" => Some(InputItem::LocalShellCallOutput { id: call_id, output: text }),
-        "shell" => {
-            let output =
-                list.map_or_else(|| ShellOutput::Text([shell_text(text)]), ShellOutput::Raw);
-            Some(InputItem::ShellCallOutput { call_id, output })
-        }
-        "apply_patch" => {
-            let status = if result.failed { "failed" } else { "completed" };
-            Some(InputItem::ApplyPatchCallOutput { call_id, status, output: text })
-        }
-        "tool_search" => {
-            let tools = list?;
-            let (execution, status) = ("client", "completed");
-            Some(InputItem::ToolSearchOutput { call_id, execution, tools, status })
-        }
-        _ => None,
-    }
-}
-
-fn shell_text(stdout: Cow<'_, str>) -> ShellText<'_> {
-    ShellText { stdout, stderr: "", outcome: ShellOutcome { kind: "exit", exit_code: 0 } }
 }

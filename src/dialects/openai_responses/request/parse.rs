@@ -203,7 +203,7 @@ fn stop<'a>(stop: Option<TextOr<'a, Str<'a>>>) -> Vec<Cow<'a, str>> {
 
 fn logprobs(wire: &wire::request::Request<'_>) -> Option<u32> {
     let asked = wire.include.iter().flatten().any(|name| name.0 == "message.output_text.logprobs");
-    wire.top_logprobs.filter(|count| *count > 0).or(asked.then_some(0))
+    wire.top_logprobs.filter(|count| *count > 0).or_else(|| asked.then_some(0))
 }
 
 fn reasoning(reasoning: Option<wire::request::Reasoning<'_>>) -> Result<Reasoning, Error> {

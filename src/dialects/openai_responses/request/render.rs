@@ -3,9 +3,11 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::history::{History, InputItem};
-use super::settings::{self, ChoiceOut, ReasoningOut, TextOut, ToolOut};
+use super::history::History;
+use super::models::{self, ReasoningOut};
+use super::settings::{self, ChoiceOut, TextOut, ToolOut};
 use crate::dialects::Target;
+use crate::dialects::openai_responses::wire::input::InputItem;
 use crate::dialects::tools::Toolbox;
 use crate::ir::losses::Losses;
 use crate::ir::request::Request;
@@ -76,7 +78,7 @@ pub fn render(
         temperature: request.sampling.temperature,
         top_p: request.sampling.top_p,
         top_logprobs: request.logprobs.filter(|count| *count > 0),
-        reasoning: settings::reasoning(request.reasoning, target.model, &mut losses),
+        reasoning: models::reasoning(request.reasoning, target.model, &mut losses),
         text: settings::text(request, &mut losses),
         include: include(request, target.model),
         stream: request.stream,
@@ -110,7 +112,7 @@ fn unsayable(request: &Request<'_>, losses: &mut Losses) {
 /// for; but a model that does not reason answers that with a 400 ("Encrypted content is not supported with this model").
 fn include(request: &Request<'_>, model: &str) -> Vec<&'static str> {
     let mut include = Vec::new();
-    if settings::reasons(model) {
+    if models::reasons(model) {
         include.push("reasoning.encrypted_content");
     }
     if request.logprobs.is_some() {

@@ -38,11 +38,11 @@ pub(super) fn declare<'a>(
             format: tool.format.map(Cow::Borrowed),
         })),
         "namespace" => declare_namespace(tool, path, out, losses)?,
-        "local_shell" => out.extend(built_in("local_shell", LOCAL_SHELL, None, None)),
-        "shell" if local => out.extend(built_in("shell", SHELL, None, None)),
-        "apply_patch" => out.extend(built_in("apply_patch", APPLY_PATCH, None, None)),
+        "local_shell" => out.extend(built_in("local_shell", &LOCAL_SHELL, None, None)),
+        "shell" if local => out.extend(built_in("shell", &SHELL, None, None)),
+        "apply_patch" => out.extend(built_in("apply_patch", &APPLY_PATCH, None, None)),
         "tool_search" if tool.execution.as_str() == "client" => {
-            out.extend(built_in("tool_search", TOOL_SEARCH, tool.description.0, tool.parameters));
+            out.extend(built_in("tool_search", &TOOL_SEARCH, tool.description.0, tool.parameters));
         }
         // The provider's own search only hides tools from the model until it looks for them. All of them are declared.
         "tool_search" => losses.drop("tool_search"),
@@ -118,7 +118,7 @@ fn hosted_tool(name: &str) -> HostedKind {
     }
 }
 
-fn hosted<'a>(kind: HostedKind, name: Text<'a>) -> Tool<'a> {
+fn hosted(kind: HostedKind, name: Text<'_>) -> Tool<'_> {
     let (allowed_domains, blocked_domains) = (Vec::new(), Vec::new());
     Tool::Hosted(HostedTool { kind, name, allowed_domains, blocked_domains, max_uses: None })
 }
@@ -156,7 +156,7 @@ const TOOL_SEARCH: BuiltIn = BuiltIn {
 
 fn built_in<'a>(
     name: &'static str,
-    tool: BuiltIn,
+    tool: &BuiltIn,
     description: Option<Text<'a>>,
     schema: Option<&'a RawValue>,
 ) -> Option<Tool<'a>> {
@@ -208,7 +208,7 @@ fn word_choice<'a>(word: &str) -> Result<ToolChoice<'a>, Error> {
     }
 }
 
-fn allowed<'a>(choice: wire::request::Choice<'a>) -> ToolChoice<'a> {
+fn allowed(choice: wire::request::Choice<'_>) -> ToolChoice<'_> {
     let required = choice.mode.as_str() == "required";
     // A tool that the provider runs has no name but its type.
     let names = choice.tools.into_iter().filter_map(|tool| tool.name.0.or(tool.kind.0)).collect();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::item::{Reader, keeps_raw};
+use super::read::{Reader, keeps_raw};
 use crate::dialects::Origin;
 use crate::dialects::openai_responses::{error, wire};
 use crate::ir::error::{Error, ErrorKind};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::{OWN_ITEMS, error, hosted_name, json, wire};
-use super::items::{Call, Items, annotation, logprob};
+use super::write::{CallItem, Items, annotation, logprob};
 use crate::dialects::Asked;
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
@@ -34,7 +34,7 @@ pub fn render(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Loss
     }
     whole.end_message(status_of(finish));
     let end = End { finish, refused: whole.refused, usage: response.usage };
-    frame.write(State::Ended(&end), &whole.items.json, out);
+    frame.write(&State::Ended(&end), &whole.items.json, out);
     losses
 }
 
@@ -77,14 +77,11 @@ impl<'r> Whole<'r> {
         match block {
             Block::Reasoning { text, seal } => self.reasoning(text, seal.as_ref()),
             Block::ToolCall(call) => {
+                let id = self.items.call_id(&call.id);
                 if let Some(seal) = &call.seal {
-                    let id = self.items.call_id(&call.id);
                     self.items.push_call_seal(seal, &id);
-                    self.items.push_call(&Call { call_id: &id, status, ..Call::of(call) });
-                } else {
-                    let id = self.items.call_id(&call.id);
-                    self.items.push_call(&Call { call_id: &id, status, ..Call::of(call) });
                 }
+                self.items.push_call(&CallItem { call_id: &id, status, ..CallItem::of(call) });
             }
             Block::Image { mime, data } => {
                 let id = self.items.id("ig");
@@ -214,7 +211,7 @@ impl<'f> Frame<'f> {
     }
 
     /// Writes the object. `items` are its output items, separated by commas.
-    pub(in super::super) fn write(&self, state: State<'_>, items: &[u8], out: &mut Vec<u8>) {
+    pub(in super::super) fn write(&self, state: &State<'_>, items: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"id\":");
         json(&self.id, out);
         out.extend_from_slice(b",\"object\":\"response\",\"created_at\":");
@@ -222,7 +219,7 @@ impl<'f> Frame<'f> {
         out.extend_from_slice(b",\"status\":");
         json(&state.status(), out);
         let (mut error, mut incomplete, mut usage) = (None, None, None);
-        match &state {
+        match state {
             State::InProgress => {}
             State::Ended(end) => {
                 incomplete = end.incomplete();

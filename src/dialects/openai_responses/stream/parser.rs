@@ -1,16 +1,17 @@
 //! Reads an account's stream: events of several items at a time become blocks, one after the other.
 
+mod ending;
+
 use serde_json::value::RawValue;
 
-use super::slot::{Each, Slot, Source, State};
+use self::ending::say;
+use super::slot::{Each, Slot, State};
 use crate::dialects::Origin;
-use crate::dialects::openai_responses::response::item::{self, Reader};
 use crate::dialects::openai_responses::response::parse;
+use crate::dialects::openai_responses::response::read::{self, Reader};
 use crate::dialects::openai_responses::{error, wire};
 use crate::ir::error::{Error, ErrorKind};
-use crate::ir::event::{Delta, Event, Opening};
-use crate::ir::request::ToolCall;
-use crate::ir::response::Block;
+use crate::ir::event::Event;
 use crate::sse;
 use wire::item::Item;
 
@@ -19,8 +20,7 @@ use wire::item::Item;
 pub struct Parser {
     issuer: String,
     id: String,
-    started: bool,
-    ended: bool,
+    phase: Phase,
     /// The items, in the order in which they began.
     slots: Vec<Slot>,
     /// The item whose turn it is; those before it are done.
@@ -29,8 +29,21 @@ pub struct Parser {
     late: Vec<String>,
     /// Ids made up so far.
     made: u32,
+    said: Said,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Before,
+    Within,
+    After,
+}
+
+/// What decides why the answer ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
     calls: bool,
-    refused: bool,
+    refusal: bool,
 }
 
 impl Parser {
@@ -39,21 +52,19 @@ impl Parser {
         Self {
             issuer: origin.issuer.to_owned(),
             id: origin.id.to_owned(),
-            started: false,
-            ended: false,
+            phase: Phase::Before,
             slots: Vec::new(),
             front: 0,
             late: Vec::new(),
             made: 0,
-            calls: false,
-            refused: false,
+            said: Said::default(),
         }
     }
 
     /// Feeds one event.
     pub fn push(&mut self, event: &sse::Event<'_>, each: &mut dyn FnMut(&Event<'_>)) {
         // Some compatible providers end with [DONE], which says nothing here.
-        if self.ended || event.data.trim() == "[DONE]" {
+        if self.phase == Phase::After || event.data.trim() == "[DONE]" {
             return;
         }
         match serde_json::from_str::<wire::event::Event<'_>>(&event.data) {
@@ -98,9 +109,10 @@ impl Parser {
     }
 
     fn start(&mut self, response: Option<&RawValue>, each: &mut Each<'_>) {
-        if std::mem::replace(&mut self.started, true) {
+        if self.phase != Phase::Before {
             return;
         }
+        self.phase = Phase::Within;
         let head: wire::response::Head<'_> =
             response.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         each(&Event::Start {
@@ -112,9 +124,10 @@ impl Parser {
     }
 
     fn fail(&mut self, error: Error, each: &mut Each<'_>) {
-        if std::mem::replace(&mut self.ended, true) {
+        if self.phase == Phase::After {
             return;
         }
+        self.phase = Phase::After;
         if let Some(slot) = self.slots.get_mut(self.front) {
             slot.close(each);
         }
@@ -136,7 +149,7 @@ impl Parser {
             return;
         }
         let waiting = self.slots.get(self.front..place).unwrap_or_default();
-        if kind.ends_with(".delta") && waiting.iter().all(Slot::may_wait) {
+        if kind.rsplit('.').next() == Some("delta") && waiting.iter().all(Slot::may_wait) {
             self.pass_to(place, each);
         }
         if place == self.front {
@@ -218,68 +231,13 @@ impl Parser {
 
     /// One event of the item whose turn it is.
     fn apply(&mut self, kind: &str, wire: &wire::event::Event<'_>, each: &mut Each<'_>) {
-        if let "response.output_item.added" | "response.output_item.done" = kind {
-            let Some(raw) = wire.item else { return };
-            if kind.ends_with("added") {
-                self.begin_item(raw, each);
-            } else {
-                self.end_item(raw, each);
-            }
-            return;
+        match (kind, wire.item) {
+            ("response.output_item.added", Some(raw)) => return self.begin_item(raw, each),
+            ("response.output_item.done", Some(raw)) => return self.end_item(raw, each),
+            _ => {}
         }
-        let Some(slot) = self.slots.get_mut(self.front) else { return };
-        let delta = wire.delta.as_str();
-        let content = index(wire.content_index);
-        let summary = index(wire.summary_index);
-        match &mut slot.state {
-            State::Message(message) => match kind {
-                "response.output_text.delta" => {
-                    message.say(content, false, delta, each);
-                    message.logprobs(content, wire.logprobs, each);
-                }
-                "response.output_text.done" => {
-                    message.complete(content, false, wire.text.as_str(), each);
-                }
-                "response.output_text.annotation.added" => {
-                    if let Some(raw) = wire.annotation {
-                        message.cite(content, raw, each);
-                    }
-                }
-                "response.refusal.delta" => {
-                    self.refused = true;
-                    message.say(content, true, delta, each);
-                }
-                "response.refusal.done" => {
-                    self.refused = true;
-                    message.complete(content, true, wire.refusal.as_str(), each);
-                }
-                _ => {}
-            },
-            State::Thoughts(thoughts) => match kind {
-                "response.reasoning_summary_text.delta" => {
-                    thoughts.think(Source::Summary, summary, delta, each);
-                }
-                "response.reasoning_summary_text.done" => {
-                    thoughts.complete(Source::Summary, summary, wire.text.as_str(), each);
-                }
-                "response.reasoning_text.delta" | "response.reasoning.delta" => {
-                    thoughts.think(Source::Content, content, delta, each);
-                }
-                "response.reasoning_text.done" | "response.reasoning.done" => {
-                    thoughts.complete(Source::Content, content, wire.text.as_str(), each);
-                }
-                _ => {}
-            },
-            State::Call(call) => match kind {
-                "response.function_call_arguments.delta"
-                | "response.custom_tool_call_input.delta" => call.add(delta, each),
-                "response.function_call_arguments.done" => {
-                    call.complete(wire.arguments.as_str(), each);
-                }
-                "response.custom_tool_call_input.done" => call.complete(wire.input.as_str(), each),
-                _ => {}
-            },
-            State::Whole => {}
+        if let Some(slot) = self.slots.get_mut(self.front) {
+            slot.apply(kind, wire, each);
         }
     }
 
@@ -287,7 +245,7 @@ impl Parser {
         let Ok(item) = serde_json::from_str::<Item<'_>>(raw.get()) else { return };
         let Some(slot) = self.slots.get_mut(self.front) else { return };
         if let State::Call(call) = &mut slot.state {
-            self.calls = true;
+            self.said.calls = true;
             let mut reader = Reader::with_made(origin(&self.issuer, &self.id), self.made);
             call.begin(&item, |id| reader.call_id(id), each);
             self.made = reader.made();
@@ -306,133 +264,39 @@ impl Parser {
         slot.done = true;
         let mut reader = Reader::with_made(origin(&self.issuer, &self.id), self.made);
         match &mut slot.state {
-            State::Message(message) => self.refused |= message.finish(item.content, each),
+            State::Message(message) => {
+                message.finish(item.content, each);
+                self.said.refusal |= message.refuses;
+            }
             State::Thoughts(thoughts) => {
                 let sealed = std::mem::take(&mut item.encrypted_content);
                 let seal = reader.seal(item.id.0.clone().unwrap_or_default(), sealed.into_text());
                 thoughts.finish(item, seal, each);
             }
             State::Call(call) => {
-                self.calls = true;
+                self.said.calls = true;
                 let whole = call.arguments(&item);
                 let name = std::mem::take(&mut item.name);
-                item.name.0 = Some(item::named(name.into_text()));
+                item.name.0 = Some(read::named(name.into_text()));
                 call.begin(&item, |id| reader.call_id(id), each);
                 call.complete(&whole, each);
             }
             State::Whole => {
                 let mut blocks = Vec::new();
                 reader.blocks(item, raw, &mut blocks);
-                self.calls |= parse::has_calls(&blocks);
-                blocks.into_iter().for_each(|block| say(block, each));
+                self.said.calls |= parse::has_calls(&blocks);
+                for block in blocks {
+                    say(block, each);
+                }
             }
         }
         slot.close(each);
         self.made = reader.made();
     }
-
-    /// Items that came to their end after their turn.
-    fn say_late(&mut self, each: &mut Each<'_>) {
-        for data in std::mem::take(&mut self.late) {
-            let Ok(raw) = serde_json::from_str::<&RawValue>(&data) else { continue };
-            let Ok(mut item) = serde_json::from_str::<Item<'_>>(&data) else { continue };
-            if item.kind.as_str() == "reasoning" {
-                item.summary = wire::item::Content::None;
-                item.content = wire::item::Content::None;
-            }
-            self.say_item(item, Some(raw), each);
-        }
-    }
-
-    /// An item that no event spoke of before.
-    fn say_item(&mut self, item: Item<'_>, raw: Option<&RawValue>, each: &mut Each<'_>) {
-        let mut reader = Reader::with_made(origin(&self.issuer, &self.id), self.made);
-        let mut blocks = Vec::new();
-        reader.blocks(item, raw, &mut blocks);
-        self.made = reader.made();
-        self.calls |= parse::has_calls(&blocks);
-        self.refused |= parse::has_refusal(&blocks);
-        blocks.into_iter().for_each(|block| say(block, each));
-    }
-
-    /// The response's own last event: it repeats every item, so that what no event told is told by it.
-    fn end(&mut self, response: Option<&RawValue>, each: &mut Each<'_>) {
-        let Some(raw) = response else {
-            let message = "the provider's last event holds no response";
-            return self.fail(Error::new(ErrorKind::Internal, message), each);
-        };
-        let wire: wire::response::Response<'_> = match serde_json::from_str(raw.get()) {
-            Ok(wire) => wire,
-            Err(error) => {
-                let message = format!("the provider's last event cannot be read: {error}");
-                return self.fail(Error::new(ErrorKind::Internal, message), each);
-            }
-        };
-        self.start(Some(raw), each);
-        if let Some(error) = parse::failure(&wire) {
-            return self.fail(error, each);
-        }
-        let raws = serde_json::from_str::<wire::response::RawOutput<'_>>(raw.get());
-        let raws = raws.map(|raws| raws.output).unwrap_or_default();
-        self.settle(wire.output.clone().unwrap_or_default(), &raws, each);
-        each(&Event::Finish {
-            candidate: 0,
-            reason: parse::finish(&wire, self.calls, self.refused),
-        });
-        each(&Event::End { usage: wire.usage.map(|usage| parse::usage(&usage)) });
-        self.ended = true;
-    }
-
-    /// Ends every item that is still open, and says those that were never spoken of. Ids and indexes differ between a
-    /// provider's events and its last one (GitHub Copilot), so items are matched by their type and order.
-    fn settle(&mut self, output: Vec<Item<'_>>, raws: &[&RawValue], each: &mut Each<'_>) {
-        let mut last: Vec<Option<(Item<'_>, usize)>> = self.slots.iter().map(|_| None).collect();
-        let mut unknown = Vec::new();
-        for (index, item) in output.into_iter().enumerate() {
-            let free = self
-                .slots
-                .iter()
-                .zip(&mut last)
-                .find(|(slot, taken)| taken.is_none() && slot.kind == item.kind.as_str());
-            match free {
-                Some((_, place)) => *place = Some((item, index)),
-                None => unknown.push((item, index)),
-            }
-        }
-        for (place, item) in last.into_iter().enumerate() {
-            if place < self.front {
-                self.recall(place, item.and_then(|(_, index)| raws.get(index).copied()));
-                continue;
-            }
-            self.front = place;
-            self.replay(each);
-            let done = self.slots.get(place).is_some_and(|slot| slot.done);
-            match item {
-                Some((item, index)) if !done => {
-                    self.complete_item(item, raws.get(index).copied(), each);
-                }
-                _ => {
-                    if let Some(slot) = self.slots.get_mut(place) {
-                        slot.close(each);
-                    }
-                }
-            }
-            self.say_late(each);
-        }
-        self.front = self.slots.len();
-        self.say_late(each);
-        for (item, index) in unknown {
-            self.say_item(item, raws.get(index).copied(), each);
-        }
-    }
 }
 
 fn origin<'o>(issuer: &'o str, id: &'o str) -> Origin<'o> {
     Origin { issuer, id }
-}
-
-fn index(index: Option<u64>) -> usize {
-    index.and_then(|index| usize::try_from(index).ok()).unwrap_or_default()
 }
 
 /// The type of the item that an event must belong to; `None` for one that tells nothing.
@@ -449,44 +313,4 @@ fn type_of_event(kind: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// A whole block, step by step.
-fn say(block: Block<'_>, each: &mut Each<'_>) {
-    let mut open = |block| each(&Event::Open { candidate: 0, block });
-    match block {
-        Block::Text { text, citations, logprobs } => {
-            open(Opening::Text);
-            each(&Event::Delta(Delta::Text(text)));
-            for citation in citations {
-                each(&Event::Delta(Delta::Citation(citation)));
-            }
-            if !logprobs.is_empty() {
-                each(&Event::Delta(Delta::Logprobs(logprobs)));
-            }
-        }
-        Block::Refusal(text) => {
-            open(Opening::Refusal);
-            each(&Event::Delta(Delta::Text(text)));
-        }
-        Block::Reasoning { text, seal } => {
-            open(Opening::Reasoning);
-            if !text.is_empty() {
-                each(&Event::Delta(Delta::Text(text)));
-            }
-            if let Some(seal) = seal {
-                each(&Event::Delta(Delta::Seal(seal)));
-            }
-        }
-        Block::ToolCall(ToolCall { id, name, namespace, arguments, kind, seal }) => {
-            open(Opening::ToolCall { id, name, namespace, kind, seal });
-            if !arguments.is_empty() {
-                each(&Event::Delta(Delta::Arguments(arguments)));
-            }
-        }
-        Block::Image { mime, data } => open(Opening::Image { mime, data }),
-        Block::Audio { mime, data, transcript } => open(Opening::Audio { mime, data, transcript }),
-        Block::Hosted(item) => open(Opening::Hosted(item)),
-    }
-    each(&Event::Close);
 }

@@ -1,17 +1,19 @@
 //! Writes a client's stream: blocks become items, texts that follow each other parts of one message.
 
-use std::borrow::Cow;
+mod calls;
+mod message;
+mod thoughts;
 
 use super::members::Members;
 use crate::dialects::Asked;
-use crate::dialects::openai_responses::response::items::{Call, Items, annotation, logprob};
 use crate::dialects::openai_responses::response::render::{End, Frame, State, status_of};
+use crate::dialects::openai_responses::response::write::{CallItem, Items};
 use crate::dialects::openai_responses::{BUILT_IN, OWN_ITEMS, hosted_name, wire};
 use crate::ir::error::Error;
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::losses::Losses;
 use crate::ir::request::{CallKind, HostedItem};
-use crate::ir::response::{Citation, CitationSource, Finish, Logprob};
+use crate::ir::response::Finish;
 use crate::ir::seal::{self, Seal};
 use crate::ir::usage::Usage;
 use wire::output::{Annotation, Content, Item};
@@ -82,8 +84,8 @@ struct Written {
 }
 
 impl Written {
-    fn call<'c>(&'c self, status: &'c str) -> Call<'c> {
-        Call {
+    fn call<'c>(&'c self, status: &'c str) -> CallItem<'c> {
+        CallItem {
             call_id: &self.call_id,
             status,
             name: &self.name,
@@ -181,7 +183,7 @@ impl Renderer {
         frame.take(&self.id, self.created);
         for name in ["response.created", "response.in_progress"] {
             Members::begin(name, &mut self.sequence, out)
-                .with("response", |out| frame.write(State::InProgress, &[], out))
+                .with("response", |out| frame.write(&State::InProgress, &[], out))
                 .end();
         }
     }
@@ -203,7 +205,7 @@ impl Renderer {
         let mut frame = Frame::new(&self.asked);
         frame.take(&self.id, self.created);
         Members::begin(name, &mut self.sequence, out)
-            .with("response", |out| frame.write(state, &self.items.json, out))
+            .with("response", |out| frame.write(&state, &self.items.json, out))
             .end();
     }
 
@@ -222,7 +224,18 @@ impl Renderer {
                 if let Some(seal) = seal {
                     self.call_seal(seal, &call_id, out);
                 }
-                self.begin_call(call_id, name, namespace.as_deref(), *kind, out);
+                self.begin_call(
+                    Written {
+                        id: String::new(),
+                        call_id,
+                        name: name.as_ref().to_owned(),
+                        namespace: namespace.as_deref().map(str::to_owned),
+                        kind: *kind,
+                        arguments: String::new(),
+                        late_seal: None,
+                    },
+                    out,
+                );
             }
             Opening::Image { mime, data } => {
                 self.settle("completed", out);
@@ -250,7 +263,7 @@ impl Renderer {
             }
             (Open::Call(_), Delta::Arguments(arguments)) => self.argue(arguments, out),
             (Open::Call(call), Delta::Seal(seal)) => {
-                call.late_seal = Some(seal.clone().into_owned())
+                call.late_seal = Some(seal.clone().into_owned());
             }
             _ => {}
         }
@@ -282,300 +295,6 @@ impl Renderer {
     }
 }
 
-/// Messages.
-impl Renderer {
-    fn begin_part(&mut self, refusal: bool, out: &mut Vec<u8>) {
-        if !matches!(self.open, Open::Message(_)) {
-            self.settle("completed", out);
-            let id = self.items.id("msg");
-            self.open = Open::Message(Message { id, parts: Vec::new(), part: Part::Closed });
-        }
-        if let Open::Message(message) = &mut self.open {
-            message.part = Part::Awaited { refusal };
-        }
-    }
-
-    /// Begins the message and its part, unless they are begun.
-    fn ensure_part(&mut self, out: &mut Vec<u8>) {
-        let index = self.items.count;
-        let Open::Message(message) = &mut self.open else { return };
-        let Part::Awaited { refusal } = message.part else { return };
-        if message.parts.is_empty() {
-            let (id, status, role) = (message.id.as_str(), "in_progress", "assistant");
-            added(
-                &Item::Message { id, status, role, content: &[] },
-                index,
-                &mut self.sequence,
-                out,
-            );
-        }
-        let part = if refusal {
-            self.refused = true;
-            Content::Refusal { refusal: Cow::Borrowed("") }
-        } else {
-            let (annotations, logprobs) = (Vec::new(), Vec::new());
-            Content::OutputText { annotations, logprobs, text: Cow::Borrowed("") }
-        };
-        Members::begin("response.content_part.added", &mut self.sequence, out)
-            .json("item_id", &message.id)
-            .json("output_index", &index)
-            .json("content_index", &message.parts.len())
-            .json("part", &part)
-            .end();
-        message.parts.push(part);
-        message.part = Part::Begun { chars: 0, sources: Vec::new() };
-    }
-
-    /// An event of the part that is being written.
-    fn part_event<'o>(&mut self, name: &str, out: &'o mut Vec<u8>) -> Option<Members<'o>> {
-        let Open::Message(message) = &self.open else { return None };
-        let content_index = message.parts.len().saturating_sub(1);
-        let event = Members::begin(name, &mut self.sequence, out)
-            .json("item_id", &message.id)
-            .json("output_index", &self.items.count)
-            .json("content_index", &content_index);
-        Some(event)
-    }
-
-    fn say(&mut self, text: &str, out: &mut Vec<u8>) {
-        if text.is_empty() {
-            return;
-        }
-        self.ensure_part(out);
-        let Open::Message(message) = &mut self.open else { return };
-        if let Part::Begun { chars, .. } = &mut message.part {
-            *chars += text.chars().count() as u64;
-        }
-        match message.parts.last_mut() {
-            Some(Content::OutputText { text: said, .. }) => {
-                said.to_mut().push_str(text);
-                let Some(event) = self.part_event("response.output_text.delta", out) else {
-                    return;
-                };
-                event
-                    .json("delta", text)
-                    .with("logprobs", |out| out.extend_from_slice(b"[]"))
-                    .end();
-            }
-            Some(Content::Refusal { refusal }) => {
-                refusal.to_mut().push_str(text);
-                let Some(event) = self.part_event("response.refusal.delta", out) else { return };
-                event.json("delta", text).end();
-            }
-            None => {}
-        }
-    }
-
-    fn cite(&mut self, citation: &Citation<'_>, out: &mut Vec<u8>) {
-        let CitationSource::Url(url) = &citation.source else {
-            self.losses.drop("citations");
-            return;
-        };
-        self.ensure_part(out);
-        let url = Cow::Owned(url.as_ref().to_owned());
-        let title = Cow::Owned(citation.title.as_deref().unwrap_or_default().to_owned());
-        if let Some(span) = citation.span {
-            self.annotate(annotation(url, title, span), out);
-            return;
-        }
-        // It supports the whole text, whose length is known at its end.
-        let Open::Message(message) = &mut self.open else { return };
-        if let Part::Begun { sources, .. } = &mut message.part {
-            sources.push(annotation(url, title, (0, 0)));
-        }
-    }
-
-    fn annotate(&mut self, annotation: Annotation<'static>, out: &mut Vec<u8>) {
-        let Open::Message(message) = &mut self.open else { return };
-        let Some(Content::OutputText { annotations, .. }) = message.parts.last_mut() else {
-            return;
-        };
-        let index = annotations.len();
-        annotations.push(annotation.clone());
-        let name = "response.output_text.annotation.added";
-        let Some(event) = self.part_event(name, out) else { return };
-        event.json("annotation_index", &index).json("annotation", &annotation).end();
-    }
-
-    /// The text that they belong to is said already: they come with an empty piece of text.
-    fn logprobs(&mut self, logprobs: &[Logprob], out: &mut Vec<u8>) {
-        self.ensure_part(out);
-        let new: Vec<wire::output::Logprob> = logprobs.iter().map(logprob).collect();
-        let Open::Message(message) = &mut self.open else { return };
-        let Some(Content::OutputText { logprobs, .. }) = message.parts.last_mut() else { return };
-        logprobs.extend(new.iter().cloned());
-        let Some(event) = self.part_event("response.output_text.delta", out) else { return };
-        event.json("delta", "").json("logprobs", &new).end();
-    }
-
-    fn end_part(&mut self, out: &mut Vec<u8>) {
-        let Open::Message(message) = &mut self.open else { return };
-        let Part::Begun { chars, sources } = std::mem::replace(&mut message.part, Part::Closed)
-        else {
-            return;
-        };
-        for source in sources {
-            self.annotate(Annotation { end_index: chars, ..source }, out);
-        }
-        let Open::Message(message) = &self.open else { return };
-        let Some(part) = message.parts.last().cloned() else { return };
-        match &part {
-            Content::OutputText { text, logprobs, .. } => {
-                let Some(event) = self.part_event("response.output_text.done", out) else { return };
-                event.json("text", text).json("logprobs", logprobs).end();
-            }
-            Content::Refusal { refusal } => {
-                let Some(event) = self.part_event("response.refusal.done", out) else { return };
-                event.json("refusal", refusal).end();
-            }
-        }
-        if let Some(event) = self.part_event("response.content_part.done", out) {
-            event.json("part", &part).end();
-        }
-    }
-}
-
-/// Thoughts.
-impl Renderer {
-    fn think(&mut self, text: &str, out: &mut Vec<u8>) {
-        let index = self.items.count;
-        let Open::Thoughts(thoughts) = &mut self.open else { return };
-        if text.is_empty() {
-            return;
-        }
-        let id = thoughts.id.clone();
-        let first = thoughts.text.is_empty();
-        thoughts.text.push_str(text);
-        if first {
-            let item = Item::Reasoning { id: &id, summary: &[], encrypted_content: None };
-            added(&item, index, &mut self.sequence, out);
-            self.item_event("response.reasoning_summary_part.added", &id, out)
-                .json("summary_index", &0)
-                .json("part", &wire::output::Summary::SummaryText { text: "" })
-                .end();
-        }
-        self.item_event("response.reasoning_summary_text.delta", &id, out)
-            .json("summary_index", &0)
-            .json("delta", text)
-            .end();
-    }
-
-    fn end_thoughts(&mut self, thoughts: &Thoughts, out: &mut Vec<u8>) {
-        let Thoughts { id, text, seal } = thoughts;
-        if !text.is_empty() {
-            self.item_event("response.reasoning_summary_text.done", id, out)
-                .json("summary_index", &0)
-                .json("text", text)
-                .end();
-            self.item_event("response.reasoning_summary_part.done", id, out)
-                .json("summary_index", &0)
-                .json("part", &wire::output::Summary::SummaryText { text })
-                .end();
-        } else if seal.is_some() {
-            let encrypted_content = seal.as_deref();
-            let item = Item::Reasoning { id, summary: &[], encrypted_content };
-            added(&item, self.items.count, &mut self.sequence, out);
-        } else {
-            return;
-        }
-        let index = self.items.count;
-        let item = self.items.push_reasoning(id, text, seal.as_deref());
-        done(item, index, &mut self.sequence, out);
-    }
-
-    /// What a provider needs back with a call: an item of its own.
-    fn call_seal(&mut self, seal: &Seal<'_>, call_id: &str, out: &mut Vec<u8>) {
-        let index = self.items.count;
-        let (_, item) = self.items.push_call_seal(seal, call_id);
-        whole(item, index, &mut self.sequence, out);
-    }
-}
-
-/// Calls.
-impl Renderer {
-    fn begin_call(
-        &mut self,
-        call_id: String,
-        name: &str,
-        namespace: Option<&str>,
-        kind: CallKind,
-        out: &mut Vec<u8>,
-    ) {
-        let mut written = Written {
-            id: String::new(),
-            call_id,
-            name: name.to_owned(),
-            namespace: namespace.map(str::to_owned),
-            kind,
-            arguments: String::new(),
-            late_seal: None,
-        };
-        written.id = self.items.id(written.call("in_progress").prefix());
-        if !written.is_built_in() {
-            let item = written.call("in_progress").item(&written.id);
-            added(&item, self.items.count, &mut self.sequence, out);
-        }
-        self.open = Open::Call(written);
-    }
-
-    fn argue(&mut self, arguments: &str, out: &mut Vec<u8>) {
-        let index = self.items.count;
-        let Open::Call(call) = &mut self.open else { return };
-        if arguments.is_empty() {
-            return;
-        }
-        call.arguments.push_str(arguments);
-        if call.is_built_in() {
-            return;
-        }
-        let name = match call.kind {
-            CallKind::Function => "response.function_call_arguments.delta",
-            CallKind::Custom => "response.custom_tool_call_input.delta",
-        };
-        Members::begin(name, &mut self.sequence, out)
-            .json("item_id", &call.id)
-            .json("output_index", &index)
-            .json("delta", arguments)
-            .end();
-    }
-
-    fn end_arguments(&mut self, out: &mut Vec<u8>) {
-        let Open::Call(call) = &self.open else { return };
-        if call.is_built_in() {
-            return;
-        }
-        if call.kind == CallKind::Function && call.arguments.is_empty() {
-            self.argue("{}", out);
-        }
-        let index = self.items.count;
-        let Open::Call(call) = &self.open else { return };
-        let (name, member) = match call.kind {
-            CallKind::Function => ("response.function_call_arguments.done", "arguments"),
-            CallKind::Custom => ("response.custom_tool_call_input.done", "input"),
-        };
-        Members::begin(name, &mut self.sequence, out)
-            .json("item_id", &call.id)
-            .json("output_index", &index)
-            .json("name", &call.name)
-            .json(member, &call.arguments)
-            .end();
-    }
-
-    fn end_call(&mut self, call: &Written, status: &'static str, out: &mut Vec<u8>) {
-        let index = self.items.count;
-        let item = self.items.push_call_as(&call.id, &call.call(status));
-        if call.is_built_in() {
-            whole(item, index, &mut self.sequence, out);
-        } else {
-            done(item, index, &mut self.sequence, out);
-        }
-        if let Some(seal) = &call.late_seal {
-            self.call_seal(seal, &call.call_id, out);
-        }
-    }
-}
-
-/// Whole things.
 impl Renderer {
     fn image(&mut self, mime: &str, data: &str, out: &mut Vec<u8>) {
         let index = self.items.count;
@@ -637,10 +356,10 @@ pub(in super::super) fn fail(
     let mut sequence = sequence;
     if sequence == 0 {
         Members::begin("response.created", &mut sequence, out)
-            .with("response", |out| frame.write(State::InProgress, &[], out))
+            .with("response", |out| frame.write(&State::InProgress, &[], out))
             .end();
     }
     Members::begin("response.failed", &mut sequence, out)
-        .with("response", |out| frame.write(State::Failed(error), items, out))
+        .with("response", |out| frame.write(&State::Failed(error), items, out))
         .end();
 }

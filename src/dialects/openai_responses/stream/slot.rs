@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::dialects::openai_responses::response::item;
+use crate::dialects::openai_responses::response::read;
 use crate::dialects::openai_responses::wire;
 use crate::ir::Text;
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::request::CallKind;
 use crate::ir::seal::Seal;
+use wire::event::Event as Wire;
 use wire::item::{Content, Item};
 
 /// Where steps of the answer go.
@@ -43,6 +44,8 @@ pub(super) enum State {
 
 #[derive(Debug, Default)]
 pub(super) struct Message {
+    /// It holds a refusal.
+    pub(super) refuses: bool,
     parts: Vec<Piece>,
     open: Option<usize>,
 }
@@ -64,7 +67,7 @@ pub(super) struct Thoughts {
 
 /// Which of an item's readable forms is shown: the first that comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+enum Source {
     Summary,
     Content,
 }
@@ -106,6 +109,16 @@ impl Slot {
         matches!(self.state, State::Thoughts(_) | State::Whole)
     }
 
+    /// One event of the item.
+    pub(super) fn apply(&mut self, kind: &str, wire: &Wire<'_>, each: &mut Each<'_>) {
+        match &mut self.state {
+            State::Message(message) => message.apply(kind, wire, each),
+            State::Thoughts(thoughts) => thoughts.apply(kind, wire, each),
+            State::Call(call) => call.apply(kind, wire, each),
+            State::Whole => {}
+        }
+    }
+
     /// Closes the open block, if any.
     pub(super) fn close(&mut self, each: &mut Each<'_>) {
         let open = match &mut self.state {
@@ -121,8 +134,23 @@ impl Slot {
 }
 
 impl Message {
+    fn apply(&mut self, kind: &str, wire: &Wire<'_>, each: &mut Each<'_>) {
+        let part = index(wire.content_index);
+        match kind {
+            "response.output_text.delta" => {
+                self.say(part, false, wire.delta.as_str(), each);
+                self.logprobs(part, wire.logprobs, each);
+            }
+            "response.output_text.done" => self.complete(part, false, wire.text.as_str(), each),
+            "response.output_text.annotation.added" => self.cite(part, wire.annotation, each),
+            "response.refusal.delta" => self.say(part, true, wire.delta.as_str(), each),
+            "response.refusal.done" => self.complete(part, true, wire.refusal.as_str(), each),
+            _ => {}
+        }
+    }
+
     /// More of a part.
-    pub(super) fn say(&mut self, index: usize, refusal: bool, text: &str, each: &mut Each<'_>) {
+    fn say(&mut self, index: usize, refusal: bool, text: &str, each: &mut Each<'_>) {
         if text.is_empty() {
             return;
         }
@@ -131,52 +159,41 @@ impl Message {
     }
 
     /// What of a whole part has not been said yet.
-    pub(super) fn complete(
-        &mut self,
-        index: usize,
-        refusal: bool,
-        whole: &str,
-        each: &mut Each<'_>,
-    ) {
+    fn complete(&mut self, index: usize, refusal: bool, whole: &str, each: &mut Each<'_>) {
         let rest = self.parts.get(index).map_or(whole, |piece| piece.sent.rest_of(whole));
         self.say(index, refusal, rest, each);
     }
 
-    pub(super) fn cite(&mut self, index: usize, raw: &RawValue, each: &mut Each<'_>) {
-        let Ok(annotation) = serde_json::from_str(raw.get()) else { return };
-        let Some(citation) = item::citation(annotation) else { return };
+    fn cite(&mut self, index: usize, raw: Option<&RawValue>, each: &mut Each<'_>) {
+        let annotation = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let Some(citation) = annotation.and_then(read::citation) else { return };
         self.piece(index, false, each).citations += 1;
         each(&Event::Delta(Delta::Citation(citation)));
     }
 
-    pub(super) fn logprobs(&mut self, index: usize, raw: Option<&RawValue>, each: &mut Each<'_>) {
-        let logprobs = item::logprobs(raw);
+    fn logprobs(&mut self, index: usize, raw: Option<&RawValue>, each: &mut Each<'_>) {
+        let logprobs = read::logprobs(raw);
         if !logprobs.is_empty() {
             self.piece(index, false, each).logprobs = true;
             each(&Event::Delta(Delta::Logprobs(logprobs)));
         }
     }
 
-    /// Says what of the whole message has not been said yet; gives whether it refuses.
-    pub(super) fn finish(&mut self, content: Content<'_>, each: &mut Each<'_>) -> bool {
+    /// Says what of the whole message has not been said yet.
+    pub(super) fn finish(&mut self, content: Content<'_>, each: &mut Each<'_>) {
         let parts = match content {
-            Content::Text(text) => {
-                self.complete(0, false, &text, each);
-                return false;
-            }
+            Content::Text(text) => return self.complete(0, false, &text, each),
             Content::Parts(parts) => parts,
-            Content::None | Content::Other => return false,
+            Content::None | Content::Other => return,
         };
-        let mut refused = false;
         for (index, part) in parts.into_iter().enumerate() {
             if part.kind.as_str() == "refusal" {
-                refused = true;
                 self.complete(index, true, part.refusal.as_str(), each);
                 continue;
             }
             self.complete(index, false, part.text.as_str(), each);
             let said = self.parts.get(index).cloned().unwrap_or_default();
-            for citation in item::citations(part.annotations).into_iter().skip(said.citations) {
+            for citation in read::citations(part.annotations).into_iter().skip(said.citations) {
                 self.piece(index, false, each).citations += 1;
                 each(&Event::Delta(Delta::Citation(citation)));
             }
@@ -184,7 +201,6 @@ impl Message {
                 self.logprobs(index, part.logprobs, each);
             }
         }
-        refused
     }
 
     /// The part, with its block open.
@@ -194,6 +210,7 @@ impl Message {
                 each(&Event::Close);
             }
             let block = if refusal { Opening::Refusal } else { Opening::Text };
+            self.refuses |= refusal;
             each(&Event::Open { candidate: 0, block });
         }
         grown(&mut self.parts, index)
@@ -201,8 +218,27 @@ impl Message {
 }
 
 impl Thoughts {
+    fn apply(&mut self, kind: &str, wire: &Wire<'_>, each: &mut Each<'_>) {
+        let (summary, content) = (index(wire.summary_index), index(wire.content_index));
+        match kind {
+            "response.reasoning_summary_text.delta" => {
+                self.think(Source::Summary, summary, wire.delta.as_str(), each);
+            }
+            "response.reasoning_summary_text.done" => {
+                self.complete(Source::Summary, summary, wire.text.as_str(), each);
+            }
+            "response.reasoning_text.delta" | "response.reasoning.delta" => {
+                self.think(Source::Content, content, wire.delta.as_str(), each);
+            }
+            "response.reasoning_text.done" | "response.reasoning.done" => {
+                self.complete(Source::Content, content, wire.text.as_str(), each);
+            }
+            _ => {}
+        }
+    }
+
     /// More thoughts. Parts are joined by a blank line.
-    pub(super) fn think(&mut self, source: Source, part: usize, text: &str, each: &mut Each<'_>) {
+    fn think(&mut self, source: Source, part: usize, text: &str, each: &mut Each<'_>) {
         if text.is_empty() || *self.source.get_or_insert(source) != source {
             return;
         }
@@ -217,23 +253,17 @@ impl Thoughts {
     }
 
     /// What of a whole part has not been said yet.
-    pub(super) fn complete(
-        &mut self,
-        source: Source,
-        part: usize,
-        whole: &str,
-        each: &mut Each<'_>,
-    ) {
+    fn complete(&mut self, source: Source, part: usize, whole: &str, each: &mut Each<'_>) {
         let rest = self.sent.get(part).map_or(whole, |sent| sent.rest_of(whole));
         self.think(source, part, rest, each);
     }
 
     /// Says what of the whole item has not been said yet.
     pub(super) fn finish(&mut self, item: Item<'_>, seal: Option<Seal<'_>>, each: &mut Each<'_>) {
-        for (index, text) in item::texts(item.summary).iter().enumerate() {
+        for (index, text) in read::texts(item.summary).iter().enumerate() {
             self.complete(Source::Summary, index, text, each);
         }
-        for (index, text) in item::texts(item.content).iter().enumerate() {
+        for (index, text) in read::texts(item.content).iter().enumerate() {
             self.complete(Source::Content, index, text, each);
         }
         if let Some(seal) = seal.filter(|_| !self.sealed) {
@@ -251,6 +281,19 @@ impl Thoughts {
 }
 
 impl Call {
+    fn apply(&mut self, kind: &str, wire: &Wire<'_>, each: &mut Each<'_>) {
+        match kind {
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+                self.add(wire.delta.as_str(), each);
+            }
+            "response.function_call_arguments.done" => {
+                self.complete(wire.arguments.as_str(), each);
+            }
+            "response.custom_tool_call_input.done" => self.complete(wire.input.as_str(), each),
+            _ => {}
+        }
+    }
+
     /// The call begins, where its name is known; `id` is made only then.
     pub(super) fn begin<'a>(
         &mut self,
@@ -276,7 +319,7 @@ impl Call {
     }
 
     /// More arguments.
-    pub(super) fn add(&mut self, arguments: &str, each: &mut Each<'_>) {
+    fn add(&mut self, arguments: &str, each: &mut Each<'_>) {
         if arguments.is_empty() {
             return;
         }
@@ -301,10 +344,15 @@ impl Call {
     /// The whole arguments of an item.
     pub(super) fn arguments<'a>(&self, item: &Item<'a>) -> Text<'a> {
         match self.kind {
-            CallKind::Function => item::arguments(item.arguments),
+            CallKind::Function => read::arguments(item.arguments),
             CallKind::Custom => item.input.0.clone().unwrap_or_default(),
         }
     }
+}
+
+/// An index that an event names; 0 where it names none.
+fn index(index: Option<u64>) -> usize {
+    index.and_then(|index| usize::try_from(index).ok()).unwrap_or_default()
 }
 
 /// How much of a text was said, and a checksum (FNV-1a) of it.

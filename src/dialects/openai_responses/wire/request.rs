@@ -139,7 +139,7 @@ pub struct Tool<'a> {
     pub format: Option<&'a RawValue>,
     /// `namespace`: its tools.
     #[serde(default, borrow)]
-    pub tools: Option<Vec<Tool<'a>>>,
+    pub tools: Option<Vec<Self>>,
     /// `tool_search`: who searches.
     #[serde(default, borrow)]
     pub execution: Loose<'a>,

@@ -1,5 +1,9 @@
 //! `generationConfig`: sampling, limits, the answer's form, thinking.
 
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
 use crate::dialects::gemini::request::schema;
 use crate::dialects::gemini::wire::request::{GenerationConfig, ThinkingConfig};
 use crate::dialects::gemini::wire::{Int, Raw, Word};
@@ -114,12 +118,9 @@ fn take_format<'a>(request: &mut Request<'a>, config: GenerationConfig<'a>) {
 }
 
 /// A schema of the body, read by one of the two forms.
-pub(super) fn json<'a>(
-    raw: Raw<'a>,
-    read: fn(&serde_json::value::RawValue) -> Json<'_>,
-) -> Json<'a> {
+pub(super) fn json(raw: Raw<'_>, read: fn(&RawValue) -> Json<'_>) -> Json<'_> {
     match raw.0 {
-        std::borrow::Cow::Borrowed(raw) => read(raw),
-        std::borrow::Cow::Owned(raw) => Json::Owned(read(&raw).into_owned()),
+        Cow::Borrowed(raw) => read(raw),
+        Cow::Owned(raw) => Json::Owned(read(&raw).into_owned()),
     }
 }

@@ -20,11 +20,10 @@ pub(super) fn push<'a>(request: &mut Request<'a>, tool: WireTool<'a>) {
     }
     for (name, settings) in tool.hosted {
         let kind = kind(&name);
-        let search: SearchSettings<'a> = match kind {
-            HostedKind::WebSearch => serde_json::from_str(settings.get()).unwrap_or_default(),
-            _ => SearchSettings::default(),
-        };
-        let excluded = search.exclude_domains.unwrap_or_default();
+        let settings = Some(settings).filter(|_| kind == HostedKind::WebSearch);
+        let search =
+            settings.and_then(|raw| serde_json::from_str::<SearchSettings<'a>>(raw.get()).ok());
+        let excluded = search.and_then(|search| search.exclude_domains).unwrap_or_default();
         request.tools.push(Tool::Hosted(HostedTool {
             kind,
             name,

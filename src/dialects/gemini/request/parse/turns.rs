@@ -309,7 +309,7 @@ fn join_thoughts(parts: &mut Vec<Part<'_>>, open: &[usize]) {
 }
 
 /// The text of a JSON object; empty where there is none.
-fn object<'a>(raw: Option<Raw<'a>>, field: impl Fn() -> String) -> Result<Text<'a>, Error> {
+fn object(raw: Option<Raw<'_>>, field: impl Fn() -> String) -> Result<Text<'_>, Error> {
     let text = match raw {
         None => return Ok(Text::default()),
         Some(Raw(Cow::Borrowed(raw))) => Text::Borrowed(raw.get()),

@@ -37,13 +37,12 @@ pub(super) fn write<'r>(
     let mut writer = Writer { page, contents: Vec::new(), calls: Vec::new() };
     let mut system = Vec::new();
     for part in first.iter().flat_map(|turn| &turn.parts) {
-        match part {
-            Part::Text(text) => system.push(WirePart::text(text.as_ref().into())),
-            // systemInstruction is text only.
-            other => {
-                let part = writer.part(other);
-                writer.push("user", part.into_iter().collect());
-            }
+        let Some(part) = writer.part(part) else { continue };
+        // systemInstruction is text only.
+        if part.text.is_some() {
+            system.push(part);
+        } else {
+            writer.push("user", vec![part]);
         }
     }
     for turn in rest {

@@ -1,7 +1,5 @@
 //! Gemini's form of a schema as JSON Schema.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use super::{DEEPEST, TYPES, push_key, push_text};
@@ -41,8 +39,8 @@ fn push_schema(out: &mut String, schema: &RawValue, depth: usize) {
 }
 
 /// The JSON Schema keyword of a key that google-genai 3 writes in snake_case.
-fn standard_key<'k>(key: &'k Cow<'_, str>) -> &'k str {
-    match key.as_ref() {
+fn standard_key(key: &str) -> &str {
+    match key {
         "any_of" => "anyOf",
         "min_items" => "minItems",
         "max_items" => "maxItems",

@@ -230,7 +230,6 @@ impl<'a> Writer<'a> {
 
     fn absorb_member(&mut self, node: &mut Node<'a>, key: &str, value: &'a RawValue, depth: usize) {
         match key {
-            "$ref" => {}
             "type" => node.absorb_types(value),
             "nullable" => node.nullable |= value.get() == "true",
             "description" => node.description = Some(value),
@@ -253,7 +252,7 @@ impl<'a> Writer<'a> {
                 }
             }
             "format" if FORMATS.contains(&value.get()) => node.same.push(("format", value)),
-            "format" => {}
+            "$ref" | "format" => {}
             "additionalProperties" => self.lost |= value.get().starts_with('{'),
             _ => match SAME.iter().find(|same| **same == key) {
                 Some(same) => node.same.push((same, value)),

@@ -25,7 +25,7 @@ pub(in super::super) struct Items {
 
 /// A call, as an item holds it.
 #[derive(Debug)]
-pub(in super::super) struct Call<'c> {
+pub(in super::super) struct CallItem<'c> {
     pub(in super::super) call_id: &'c str,
     pub(in super::super) status: &'c str,
     pub(in super::super) name: &'c str,
@@ -34,7 +34,7 @@ pub(in super::super) struct Call<'c> {
     pub(in super::super) arguments: &'c str,
 }
 
-impl<'c> Call<'c> {
+impl<'c> CallItem<'c> {
     pub(in super::super) fn of(call: &'c ToolCall<'_>) -> Self {
         Self {
             call_id: &call.id,
@@ -178,18 +178,18 @@ impl Items {
         (id, json)
     }
 
-    pub(in super::super) fn push_call(&mut self, call: &Call<'_>) -> &[u8] {
+    pub(in super::super) fn push_call(&mut self, call: &CallItem<'_>) -> &[u8] {
         let id = self.id(call.prefix());
         self.push_call_as(&id, call)
     }
 
-    pub(in super::super) fn push_call_as(&mut self, id: &str, call: &Call<'_>) -> &[u8] {
+    pub(in super::super) fn push_call_as(&mut self, id: &str, call: &CallItem<'_>) -> &[u8] {
         // A function without arguments is called with an empty object.
         let arguments = match call.kind {
             CallKind::Function if call.arguments.is_empty() => "{}",
             CallKind::Function | CallKind::Custom => call.arguments,
         };
-        let call = Call { arguments, ..*call };
+        let call = CallItem { arguments, ..*call };
         let item = call.built_in(id).unwrap_or_else(|| call.item(id));
         self.push(&item)
     }
