@@ -238,8 +238,7 @@ impl Reply {
                 Ok((body, losses, usage)) => {
                     self.usage = usage;
                     self.losses.extend(&losses);
-                    let mut head = self.fresh_head("application/json");
-                    let _ = head.insert_header(header::CONTENT_LENGTH, body.len());
+                    let head = self.fresh_head("application/json", Some(body.len()));
                     Step::Begin(Box::new(head), body.into())
                 }
                 Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt, now))),
@@ -331,7 +330,7 @@ impl Reply {
         &mut self,
         data: Option<Bytes>,
         end: bool,
-        (_, attempt, now): (&Call, &Attempt, Now),
+        (call, attempt, now): (&Call, &Attempt, Now),
     ) -> Step {
         let Form::Translated { decoder, stream, out, begun } = &mut self.form else {
             return Step::Hold;
@@ -351,7 +350,8 @@ impl Reply {
         if progress.begun {
             *begun = true;
             let first = take(out);
-            return Step::Begin(Box::new(self.fresh_head("text/event-stream")), first);
+            let kind = if call.array_stream() { "application/json" } else { EVENT_STREAM };
+            return Step::Begin(Box::new(self.fresh_head(kind, None)), first);
         }
         if let Some(error) = progress.failed.clone() {
             let trouble = self.said_no(error, &data, attempt, now);
@@ -390,17 +390,23 @@ impl Reply {
         head
     }
 
-    /// A head for an answer that is written anew.
-    fn fresh_head(&self, content_type: &'static str) -> ResponseHeader {
+    /// A head for an answer that is written anew; `length` of the body, where it is whole.
+    fn fresh_head(&self, content_type: &'static str, length: Option<usize>) -> ResponseHeader {
         let mut head = fresh_head(self.head.status, content_type);
-        if content_type != "application/json" {
+        if let Some(length) = length {
+            let _ = head.insert_header(header::CONTENT_LENGTH, length);
+        } else {
             let _ = head.insert_header(header::CACHE_CONTROL, "no-cache");
+            // nginx in front of a gateway would otherwise gather a stream.
             let _ = head.insert_header("x-accel-buffering", "no");
             let _ = head.insert_header(header::TRANSFER_ENCODING, "chunked");
         }
         head
     }
 }
+
+/// The media type of a stream of events.
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// A head with a status and a type.
 pub fn fresh_head(status: StatusCode, content_type: &'static str) -> ResponseHeader {

@@ -140,8 +140,14 @@ fn ends(dialect: Dialect, event: &sse::Event<'_>) -> bool {
     match dialect {
         Dialect::OpenAiChat => data == b"[DONE]" || has_text_after(&WORDS.finish_reason, data),
         Dialect::OpenAiResponses => {
-            let typed = |name: &str| event.name == name || type_is(data, name);
-            typed("response.completed") || typed("response.incomplete")
+            // `response.done` is OpenRouter's word, `response.cancelled` ends a background response.
+            const ENDS: [&str; 4] = [
+                "response.completed",
+                "response.incomplete",
+                "response.done",
+                "response.cancelled",
+            ];
+            ENDS.iter().any(|name| event.name == *name || type_is(data, name))
         }
         Dialect::Anthropic => {
             event.name == "message_stop"

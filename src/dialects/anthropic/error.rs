@@ -9,6 +9,9 @@ use crate::dialects::Asked;
 use crate::ir::error::{Error, ErrorKind};
 use crate::sse;
 
+/// The code of an error that says that a proof of thinking is not right: the request may go without proofs.
+pub const INVALID_SIGNATURE: &str = "invalid_thinking_signature";
+
 /// Longest piece of a body without form that is shown.
 const SHOWN: usize = 300;
 
@@ -59,10 +62,20 @@ fn read_into(failure: &read::Failure<'_>, error: &mut Error) {
     if let Some(Ok(details)) = details {
         error.code = Some(details.error_code);
     }
-    // OpenAI's agents make their history shorter when they read this code.
-    if error.code.is_none() && error.message.starts_with("prompt is too long") {
-        error.code = Some("context_length_exceeded".to_owned());
+    if error.code.is_none() {
+        error.code = code_of(&error.message).map(str::to_owned);
     }
+}
+
+/// The API has no codes for these, and whoever reads the error must tell them apart.
+fn code_of(message: &str) -> Option<&'static str> {
+    // OpenAI's agents make their history shorter when they read this code.
+    if message.starts_with("prompt is too long") {
+        return Some("context_length_exceeded");
+    }
+    let is_about_proofs = message.contains("`thinking`") && message.contains("`signature`")
+        || message.contains("`redacted_thinking` blocks");
+    is_about_proofs.then_some(INVALID_SIGNATURE)
 }
 
 /// A JSON value's text, where it is one.
@@ -182,8 +195,9 @@ mod tests {
         let own = br#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}"#;
         let thread = br#"{"type":"error","error":{"type":"invalid_request_error","message":"m","details":{"error_code":"thread_not_found"}}}"#;
         let long = br#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 2 tokens > 1 maximum"}}"#;
+        let proof = br#"{"error":{"message":"messages.1.content.0: Invalid `signature` in `thinking` block"}}"#;
         let html = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
-        let cases: [(u16, &[u8], &str, Option<&str>); 11] = [
+        let cases: [(u16, &[u8], &str, Option<&str>); 12] = [
             (529, own, "Overloaded", None),
             (400, thread, "m", Some("thread_not_found")),
             (
@@ -199,6 +213,12 @@ mod tests {
             (502, html, "the provider answered 502 with a page: 502 Bad Gateway", None),
             (500, b"oops", "the provider answered 500: oops", None),
             (500, b"", "the provider answered 500 without a message", None),
+            (
+                400,
+                proof,
+                "messages.1.content.0: Invalid `signature` in `thinking` block",
+                Some(INVALID_SIGNATURE),
+            ),
             (503, b"{}", "the provider answered 503: {}", None),
         ];
         for (status, body, message, code) in cases {

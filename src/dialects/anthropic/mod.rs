@@ -38,8 +38,11 @@ fn is_hosted(kind: &str) -> bool {
 
 /// Whether an answer may hold a block of this type that the neutral form passes as it came.
 fn is_own(kind: &str) -> bool {
-    is_hosted(kind) || matches!(kind, "compaction" | "fallback" | "container_upload")
+    is_hosted(kind) || matches!(kind, COMPACTION | "fallback" | "container_upload")
 }
+
+/// What a `compaction` block is called in the neutral form: Responses has an item of that type, and another one.
+const COMPACTION: &str = "compaction_block";
 
 /// The name under which a loss of such an item is reported.
 const fn hosted_name(kind: HostedKind) -> &'static str {

@@ -11,4 +11,4 @@ mod thinking;
 mod turns;
 
 pub use parse::{parse, parse_count};
-pub use render::{betas, render};
+pub use render::{betas, render, render_count};

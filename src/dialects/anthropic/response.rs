@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::wire::{read, write};
-use super::{error, hosted_kind, hosted_name, input_object, is_own, legal_id, raw};
+use super::{COMPACTION, error, hosted_kind, hosted_name, input_object, is_own, legal_id, raw};
 use crate::dialects::tools::wrap_input;
 use crate::dialects::{Asked, Origin};
 use crate::ir::Text;
@@ -90,7 +90,7 @@ fn block<'a>(json: &'a RawValue, index: usize, origin: Origin<'_>) -> Option<Blo
 pub(super) fn hosted<'a>(kind: &str, name: &str, json: &'a RawValue) -> HostedItem<'a> {
     HostedItem {
         tool: hosted_kind(kind, name),
-        name: Text::Owned(kind.to_owned()),
+        name: Text::Owned(if kind == "compaction" { COMPACTION } else { kind }.to_owned()),
         raw: Cow::Borrowed(json),
     }
 }
@@ -164,6 +164,20 @@ pub(super) fn usage(usage: read::Usage) -> Option<Usage> {
     })
 }
 
+/// Reads how many tokens an account counted.
+pub fn parse_count(body: &[u8]) -> Result<u64, Error> {
+    let count = serde_json::from_slice::<read::Count>(body).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("the provider's count cannot be read: {error}"))
+    })?;
+    Ok(count.input_tokens)
+}
+
+/// Writes for a client how many tokens were counted.
+pub fn render_count(input_tokens: u64, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = serde_json::to_writer(out, &write::Count { input_tokens });
+}
+
 /// Reads the value of an answer's `usage` alone.
 pub fn parse_usage(json: &[u8]) -> Option<Usage> {
     usage(serde_json::from_slice(json).ok()?)
@@ -217,12 +231,16 @@ fn items<'r>(
             items.push(write::Item::Block(write::Block::Text { text, citations: Vec::new() }));
         }
         Block::Reasoning { text, seal } => items.extend(thinking(text, seal.as_ref())),
+        // Half a call must not look like a whole one.
+        Block::ToolCall(call) if is_cut && input_object(&call.arguments).is_none() => {
+            losses.drop("tool_call");
+        }
         Block::ToolCall(call) => {
             if let Some(seal) = &call.seal {
                 let data = Cow::Owned(seal::to_text(std::slice::from_ref(seal)));
                 items.push(write::Item::Block(write::Block::RedactedThinking { data }));
             }
-            items.extend(tool_use(call, is_cut, ids, losses));
+            items.extend(tool_use(call, ids));
         }
         Block::Image { .. } => losses.drop("image"),
         Block::Audio { transcript: None, .. } => losses.drop("audio"),
@@ -249,25 +267,15 @@ fn thinking<'r>(text: &'r str, seal: Option<&'r Seal<'_>>) -> Option<write::Item
     }
 }
 
-fn tool_use<'r>(
-    call: &'r ToolCall<'_>,
-    is_cut: bool,
-    ids: &mut Vec<String>,
-    losses: &mut Losses,
-) -> Option<write::Item<'r>> {
-    let input = match (call.kind, input_object(&call.arguments)) {
-        (CallKind::Function, Some(input)) => Some(input),
-        // Half a call must not look like a whole one with other arguments.
-        (CallKind::Function, None) if is_cut => {
-            losses.drop("tool_arguments");
-            raw("{}".to_owned())
-        }
-        (CallKind::Function | CallKind::Custom, _) => raw(wrap_input(&call.arguments)),
+fn tool_use<'r>(call: &'r ToolCall<'_>, ids: &mut Vec<String>) -> Option<write::Item<'r>> {
+    let input = match call.kind {
+        CallKind::Function => input_object(&call.arguments),
+        CallKind::Custom => None,
     };
     Some(write::Item::Block(write::Block::ToolUse {
         id: Cow::Owned(unique(&legal_id(&call.id), ids)),
         name: &call.name,
-        input: input?,
+        input: input.or_else(|| raw(wrap_input(&call.arguments)))?,
     }))
 }
 

@@ -6,6 +6,7 @@ mod render;
 pub(super) mod hosted;
 pub(super) mod pieces;
 pub(super) mod reader;
+pub(super) mod words;
 
 mod arguments;
 mod grounding;

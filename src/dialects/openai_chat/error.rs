@@ -7,7 +7,7 @@ use crate::ir::error::{Error, ErrorKind};
 use crate::sse;
 
 use super::wire::json::Object;
-use super::wire::{Raw, Scalar, Str, answer as wire};
+use super::wire::{OrText, Raw, Scalar, Str, answer as wire};
 
 /// Reads an account's error body.
 pub fn parse(status: u16, body: &[u8]) -> Error {
@@ -55,8 +55,8 @@ fn said(json: &str) -> Option<Error> {
 /// The error inside an answer of status 200, or inside a stream: its status is a guess by what it says.
 pub(super) fn inside(error: wire::ErrorField<'_>) -> Error {
     match error {
-        wire::ErrorField::Text(Str(text)) => Error::new(ErrorKind::Internal, text),
-        wire::ErrorField::Body(body) => of_body(*body),
+        OrText::Text(text) => Error::new(ErrorKind::Internal, text),
+        OrText::Other(body) => of_body(*body),
     }
 }
 
@@ -91,12 +91,12 @@ fn of_body(body: wire::ErrorBody<'_>) -> Error {
 /// The kind of failure that a provider's type or code names.
 fn kind_of_word(word: &str) -> Option<ErrorKind> {
     Some(match word {
-        "invalid_request_error" | "BadRequestError" | "INVALID_ARGUMENT" => {
-            ErrorKind::InvalidRequest
-        }
-        "context_length_exceeded" | "tool_use_failed" | "json_validate_failed" => {
-            ErrorKind::InvalidRequest
-        }
+        "invalid_request_error"
+        | "BadRequestError"
+        | "INVALID_ARGUMENT"
+        | "context_length_exceeded"
+        | "tool_use_failed"
+        | "json_validate_failed" => ErrorKind::InvalidRequest,
         "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => ErrorKind::Authentication,
         "permission_error" | "PERMISSION_DENIED" => ErrorKind::Permission,
         "not_found_error" | "model_not_found" | "NOT_FOUND" => ErrorKind::NotFound,
@@ -187,7 +187,7 @@ fn put(error: &Error, status: u16, out: &mut Vec<u8>) {
     object.put("message", &error.message);
     object.put("type", kind(error.kind, status));
     object.put("param", &error.param);
-    object.put("code", &error.code.as_deref().or(code(error.kind)));
+    object.put("code", &error.code.as_deref().or_else(|| code(error.kind)));
     object.end();
     body.end();
 }

@@ -11,7 +11,9 @@ pub mod request;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -132,41 +134,49 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     }
 }
 
-/// A message's content: a string, or a list of parts.
+/// A string, or in its place the object or list that says more.
 #[derive(Debug)]
-pub enum Content<'a> {
+pub enum OrText<'a, T> {
     Text(Text<'a>),
-    Parts(Vec<ContentPart<'a>>),
+    Other(T),
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for OrText<'a, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Contents;
-        impl<'de> Visitor<'de> for Contents {
-            type Value = Content<'de>;
+        struct Either<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OrText<'de, T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of content parts")
+                f.write_str("a string, or what may stand for one")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Content::Text(Cow::Borrowed(text)))
+                Ok(OrText::Text(Cow::Borrowed(text)))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Content::Text(Cow::Owned(text.to_owned())))
+                Ok(OrText::Text(Cow::Owned(text.to_owned())))
             }
             fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Content::Text(Cow::Owned(text)))
+                Ok(OrText::Text(Cow::Owned(text)))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut parts = Vec::with_capacity(seq.size_hint().unwrap_or(0));
-                while let Some(part) = seq.next_element()? {
-                    parts.push(part);
-                }
-                Ok(Content::Parts(parts))
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(SeqAccessDeserializer::new(seq)).map(OrText::Other)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(OrText::Other)
             }
         }
-        deserializer.deserialize_any(Contents)
+        deserializer.deserialize_any(Either(PhantomData))
     }
 }
+
+/// A message's content: a string, or a list of parts.
+pub type Content<'a> = OrText<'a, Vec<ContentPart<'a>>>;
+
+/// Where a medium is; some clients send the address alone.
+pub type MediaUrl<'a> = OrText<'a, UrlObject<'a>>;
+
+/// A recording; Mistral takes the data, or an address, alone.
+pub type InputAudio<'a> = OrText<'a, AudioObject<'a>>;
 
 /// One part of a message's content; which fields it has follows from its type.
 #[derive(Debug, Default, Deserialize)]
@@ -191,32 +201,22 @@ pub struct ContentPart<'a> {
     pub cache_control: Option<IgnoredAny>,
 }
 
-/// `{"url": …, "detail": …}`; some clients send the address alone.
+/// An address.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "an object with a url")]
-pub enum MediaUrl<'a> {
-    Object {
-        #[serde(borrow)]
-        url: Str<'a>,
-        #[serde(borrow)]
-        detail: Option<Str<'a>>,
-    },
+pub struct UrlObject<'a> {
     #[serde(borrow)]
-    Bare(Str<'a>),
+    pub url: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub detail: Option<Str<'a>>,
 }
 
-/// `{"data": base64, "format": "wav"}`; Mistral takes the data, or an address, alone.
+/// A recording in base64, and its format (`wav`).
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "an object with data and format")]
-pub enum InputAudio<'a> {
-    Object {
-        #[serde(borrow)]
-        data: Str<'a>,
-        #[serde(borrow)]
-        format: Option<Str<'a>>,
-    },
+pub struct AudioObject<'a> {
     #[serde(borrow)]
-    Bare(Str<'a>),
+    pub data: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub format: Option<Str<'a>>,
 }
 
 /// A document.

@@ -23,41 +23,72 @@ pub fn render(
     out: &mut Vec<u8>,
 ) -> Losses {
     let mut losses = Losses::default();
+    let mut body = whole(request, target, toolbox, &mut losses);
+    let plan = Plan { thinking: body.thinking, effort: body.output_config.effort };
+    let sampling = sampling(request, Model::of(target.model), &plan, &mut losses);
+    body.temperature = sampling.temperature;
+    body.top_p = sampling.top_p;
+    body.top_k = sampling.top_k;
+    body.stop_sequences = stop_sequences(request, &mut losses);
+    body.metadata = metadata(request, &mut losses);
+    body.service_tier = service_tier(request, &mut losses);
+    body.stream = request.stream;
+    leave_out(request, &mut losses);
+    // Writing to memory cannot fail.
+    let _ = serde_json::to_writer(out, &body);
+    losses
+}
+
+/// Writes a request whose tokens are to be counted: what has no tokens is refused there.
+/// <https://docs.anthropic.com/en/api/messages-count-tokens>
+pub fn render_count(
+    request: &Request<'_>,
+    target: Target<'_>,
+    toolbox: &Toolbox,
+    out: &mut Vec<u8>,
+) -> Losses {
+    let mut losses = Losses::default();
+    let body = Body { max_tokens: None, ..whole(request, target, toolbox, &mut losses) };
+    // Writing to memory cannot fail.
+    let _ = serde_json::to_writer(out, &body);
+    losses
+}
+
+/// What the model reads, and how it is to think.
+fn whole<'r>(
+    request: &'r Request<'_>,
+    target: Target<'r>,
+    toolbox: &'r Toolbox,
+    losses: &mut Losses,
+) -> Body<'r> {
     let model = Model::of(target.model);
-    let (system, messages) = Turns::new(target, toolbox, model, &mut losses).render(request);
-    let tools = tools(request, toolbox, &mut losses);
+    let (system, messages) = Turns::new(target, toolbox, model, losses).render(request);
+    let tools = tools(request, toolbox, losses);
     let tool_choice =
-        if tools.is_empty() { None } else { tool_choice(request, toolbox, model, &mut losses) };
+        if tools.is_empty() { None } else { tool_choice(request, toolbox, model, losses) };
     let max_tokens = request.max_output.unwrap_or(model.max_output);
     let is_forced =
         tool_choice.as_ref().is_some_and(|choice| matches!(choice.kind, "any" | "tool"));
     let allowed = thinking::allowed(model, max_tokens, is_forced, &messages);
-    let plan = thinking::plan(request.reasoning, model, max_tokens, allowed, &mut losses);
-    let sampling = sampling(request, model, &plan, &mut losses);
-    let body = Body {
+    let plan = thinking::plan(request.reasoning, model, max_tokens, allowed, losses);
+    let format = output_format(&request.format, losses);
+    Body {
         model: target.model,
-        max_tokens,
+        max_tokens: Some(max_tokens),
         system,
         messages,
         tools,
         tool_choice,
         thinking: plan.thinking,
-        output_config: OutputConfig {
-            effort: plan.effort,
-            format: output_format(&request.format, &mut losses),
-        },
-        temperature: sampling.temperature,
-        top_p: sampling.top_p,
-        top_k: sampling.top_k,
-        stop_sequences: stop_sequences(request, &mut losses),
-        metadata: metadata(request, &mut losses),
-        service_tier: service_tier(request, &mut losses),
-        stream: request.stream,
-    };
-    leave_out(request, &mut losses);
-    // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, &body);
-    losses
+        output_config: OutputConfig { effort: plan.effort, format },
+        temperature: None,
+        top_p: None,
+        top_k: None,
+        stop_sequences: Vec::new(),
+        metadata: None,
+        service_tier: None,
+        stream: false,
+    }
 }
 
 /// The beta headers that a rendered request wants. Both tools have left their beta; services that follow later still ask,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use memchr::memmem;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -92,6 +93,9 @@ const COMBINERS: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 /// of all its members are offered, and the description tells the rest.
 /// <https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/implement-tool-use>
 pub(super) fn of_tool(schema: Option<&RawValue>) -> Cow<'_, RawValue> {
+    if let Some(schema) = schema.filter(|schema| is_plain(schema.get())) {
+        return Cow::Borrowed(schema);
+    }
     let members = schema.and_then(|schema| Some((schema, Members::of(schema)?)));
     let made = match members {
         Some((schema, root)) => {
@@ -105,6 +109,13 @@ pub(super) fn of_tool(schema: Option<&RawValue>) -> Cow<'_, RawValue> {
     };
     // What is written here is valid JSON.
     raw(made).unwrap_or(Cow::Borrowed(RawValue::NULL))
+}
+
+/// Whether a schema is right at first sight, as most are: nothing is parsed.
+fn is_plain(schema: &str) -> bool {
+    let begins = |start: &&str| schema.starts_with(*start);
+    let has = |name: &&str| memmem::find(schema.as_bytes(), name.as_bytes()).is_some();
+    [r#"{"type":"object""#, r#"{"type": "object""#].iter().any(begins) && !COMBINERS.iter().any(has)
 }
 
 fn flat(root: &Members<'_>) -> String {
@@ -297,6 +308,10 @@ mod tests {
     fn tools() {
         let cases = [
             (r#"{"type":"object","properties":{}}"#, r#"{"type":"object","properties":{}}"#),
+            (
+                r#"{"properties":{"a":{}},"type":"object"}"#,
+                r#"{"properties":{"a":{}},"type":"object"}"#,
+            ),
             (r#"{"properties":{"a":{}}}"#, r#"{"type":"object","properties":{"a":{}}}"#),
             (r#"{"type":["object","null"]}"#, r#"{"type":"object","properties":{}}"#),
             ("true", r#"{"type":"object","properties":{}}"#),

@@ -239,6 +239,12 @@ pub(crate) struct Response<'a> {
     pub(crate) error: Option<&'a RawValue>,
 }
 
+/// How many tokens a request has.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Count {
+    pub(crate) input_tokens: u64,
+}
+
 /// What an answer cost; `input_tokens` counts no cached ones.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(crate) struct Usage {

@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 #[derive(Serialize)]
 pub(crate) struct Request<'a> {
     pub(crate) model: &'a str,
-    pub(crate) max_tokens: u64,
+    /// Required, save where tokens are only counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) system: Vec<Item<'a>>,
     pub(crate) messages: Vec<Message<'a>>,
@@ -40,6 +42,12 @@ pub(crate) struct Request<'a> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+/// How many tokens a request has. <https://docs.anthropic.com/en/api/messages-count-tokens>
+#[derive(Serialize)]
+pub(crate) struct Count {
+    pub(crate) input_tokens: u64,
 }
 
 /// One message of a conversation.

@@ -2,6 +2,7 @@
 
 mod config;
 mod locate;
+mod medium;
 mod tools;
 mod turns;
 

@@ -1,8 +1,12 @@
-//! What Google does on its side: code that it runs, searches, pages that it reads.
+//! Parts that come whole: media, and what Google does on its side (code that it runs, searches, pages that it reads).
+
+use std::borrow::Cow;
 
 use super::pieces;
-use crate::dialects::gemini::wire::Raw;
+use crate::dialects::gemini::request::media::standard_base64;
 use crate::dialects::gemini::wire::part::{Part, ToolKind};
+use crate::dialects::gemini::wire::{Raw, Str};
+use crate::ir::event::Opening;
 use crate::ir::request::{HostedItem, HostedKind};
 
 /// An item as the ir has it: named by its key, with what stands under it.
@@ -12,7 +16,7 @@ pub(in crate::dialects::gemini) fn item<'a>(name: &'static str, raw: Raw<'a>) ->
 
 /// An item as a part; `None` where it is another provider's.
 pub(in crate::dialects::gemini) fn part<'r>(item: &'r HostedItem<'_>) -> Option<Part<'r>> {
-    let raw = Some(Raw(pieces::one_line(&item.raw)));
+    let raw = Some(Raw(pieces::compact(&item.raw)));
     let empty = Part::default();
     Some(match item.name.as_ref() {
         "executableCode" => Part { executable_code: raw, ..empty },
@@ -51,4 +55,34 @@ fn kind(name: &str, raw: &Raw<'_>) -> HostedKind {
         Some("FILE_SEARCH") => HostedKind::FileSearch,
         _ => HostedKind::Other,
     }
+}
+
+/// The block that a part is in whole.
+pub(super) fn opening(mut part: Part<'_>) -> Option<Opening<'_>> {
+    if let Some((name, raw)) = part.take_hosted() {
+        return Some(Opening::Hosted(item(name, raw)));
+    }
+    if let Some(response) = part.function_response {
+        return hosted_raw("functionResponse", &response);
+    }
+    if let Some(file) = part.file_data {
+        return hosted_raw("fileData", &file);
+    }
+    let blob = part.inline_data?;
+    let mime = blob.mime_type.as_ref().map(|mime| mime.0.clone()).unwrap_or_default();
+    let is_media = mime.starts_with("image/") || mime.starts_with("audio/");
+    match blob.data {
+        Some(Str(data)) if mime.starts_with("image/") => {
+            Some(Opening::Image { mime, data: standard_base64(data) })
+        }
+        Some(Str(data)) if is_media => {
+            Some(Opening::Audio { mime, data: standard_base64(data), transcript: None })
+        }
+        _ => hosted_raw("inlineData", &blob),
+    }
+}
+
+fn hosted_raw<'a, T: serde::Serialize>(name: &'static str, value: &T) -> Option<Opening<'a>> {
+    let raw = serde_json::value::to_raw_value(value).ok()?;
+    Some(Opening::Hosted(item(name, Raw(Cow::Owned(raw)))))
 }

@@ -6,14 +6,11 @@ use serde_json::value::RawValue;
 
 pub(in crate::dialects::gemini) use super::grounding::Cited;
 use crate::dialects::gemini::wire::part::{Blob, FunctionCall, Part};
-use crate::dialects::gemini::wire::response::{
-    LogprobsResult, TokenChance, TopCandidates, UsageMetadata,
-};
-use crate::dialects::gemini::wire::{Raw, Str, Word};
+use crate::dialects::gemini::wire::response::{LogprobsResult, TokenChance, TopCandidates};
+use crate::dialects::gemini::wire::{Raw, Str};
 use crate::ir::request::{CallKind, ToolCall};
-use crate::ir::response::{Finish, Logprob};
+use crate::ir::response::Logprob;
 use crate::ir::seal::{self, Seal};
-use crate::ir::usage::Usage;
 
 /// A call with all that its provider needs back on its one signature: the seals of the thinking before it, then its own.
 /// `None` where its arguments are no object: they were cut, and a client would run the tool with less than was meant.
@@ -26,7 +23,7 @@ pub(in crate::dialects::gemini) fn call<'r>(
         CallKind::Function => {
             let is_object = call.arguments.trim_start().starts_with('{');
             let raw = serde_json::from_str::<&RawValue>(&call.arguments).ok();
-            one_line(raw.filter(|_| is_object)?)
+            compact(raw.filter(|_| is_object)?)
         }
         CallKind::Custom => {
             // A string always has a JSON form.
@@ -59,44 +56,32 @@ pub(in crate::dialects::gemini) fn medium<'r>(mime: &'r str, data: &'r str) -> P
     Part { inline_data: Some(blob), ..Part::default() }
 }
 
-/// JSON without line breaks between its tokens: in an event they would end the line.
-pub(in crate::dialects::gemini) fn one_line(raw: &RawValue) -> Cow<'_, RawValue> {
+/// JSON without white space between its tokens, where it has line breaks: in an event they would end the line, and Google's
+/// whole answers are indented.
+pub(in crate::dialects::gemini) fn compact(raw: &RawValue) -> Cow<'_, RawValue> {
     let text = raw.get();
     // Inside strings they are always escaped.
     if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
         return Cow::Borrowed(raw);
     }
-    owned(text.replace(['\n', '\r'], " "))
+    let mut compact = String::with_capacity(text.len());
+    let (mut in_string, mut is_escaped) = (false, false);
+    for c in text.chars() {
+        if in_string {
+            in_string = is_escaped || c != '"';
+            is_escaped = !is_escaped && c == '\\';
+        } else if c.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_string = c == '"';
+        }
+        compact.push(c);
+    }
+    owned(compact)
 }
 
 fn owned(json: String) -> Cow<'static, RawValue> {
     Cow::Owned(RawValue::from_string(json).unwrap_or_default())
-}
-
-/// Google's word for why an answer ended. <https://ai.google.dev/api/generate-content#FinishReason>
-pub(in crate::dialects::gemini) fn finish(reason: Option<Finish>) -> Word<'static> {
-    Word::Name(Cow::Borrowed(match reason {
-        // Calls end an answer of Gemini's like any other.
-        Some(Finish::Stop | Finish::StopSequence | Finish::ToolCalls | Finish::Pause) => "STOP",
-        Some(Finish::Length) => "MAX_TOKENS",
-        Some(Finish::ContentFilter) => "SAFETY",
-        Some(Finish::Other) | None => "OTHER",
-    }))
-}
-
-/// Google counts thoughts beside the answer. A count of zero is protobuf's form of "not said".
-pub(in crate::dialects::gemini) fn usage(usage: Option<Usage>) -> UsageMetadata {
-    let usage = usage.unwrap_or_default();
-    let some = |count: u64| (count > 0).then_some(count);
-    let thoughts = usage.reasoning.min(usage.output);
-    UsageMetadata {
-        prompt: Some(usage.input),
-        cached: some(usage.cache_read),
-        candidates: Some(usage.output - thoughts),
-        thoughts: some(thoughts),
-        tool_prompt: None,
-        total: Some(usage.total()),
-    }
 }
 
 /// How likely the tokens were.

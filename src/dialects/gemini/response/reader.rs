@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use super::arguments::Arguments;
-use super::{grounding::Grounding, hosted};
+use super::grounding::Grounding;
+use super::{hosted, pieces, words};
 use crate::dialects::Origin;
 use crate::dialects::gemini::error;
-use crate::dialects::gemini::request::media::standard_base64;
 use crate::dialects::gemini::wire::part::{FunctionCall, Part};
 use crate::dialects::gemini::wire::response::{Candidate, LogprobsResult, Response, UsageMetadata};
-use crate::dialects::gemini::wire::{Raw, Str, Word};
+use crate::dialects::gemini::wire::{Raw, Str};
 use crate::ir::Text;
 use crate::ir::error::Error;
 use crate::ir::event::{Delta, Event, Opening};
@@ -89,7 +91,7 @@ impl Reader {
         }
         self.start(&mut chunk, each);
         if let Some(usage) = chunk.usage_metadata {
-            merge_usage(&mut self.usage, usage);
+            words::merge_usage(&mut self.usage, usage);
         }
         let feedback = chunk.prompt_feedback.and_then(|feedback| feedback.block_reason);
         self.is_blocked |= feedback.is_some_and(|reason| !reason.is("BLOCK_REASON_UNSPECIFIED", 0));
@@ -106,6 +108,16 @@ impl Reader {
 
     /// Closes what is open: nothing more will come.
     pub(in crate::dialects::gemini) fn close_all(&mut self, each: Each<'_, '_>) {
+        if let Some((at, Open::Text)) = self.open {
+            // The last text gets what was found in none.
+            let found = self.at(at).map(Reading::end_text).unwrap_or_default();
+            let rest = self.at(at).map(|reading| reading.grounding.rest()).unwrap_or_default();
+            for citation in found.into_iter().chain(rest) {
+                each(Event::Delta(Delta::Citation(citation)));
+            }
+            self.open = None;
+            each(Event::Close);
+        }
         self.close(each);
         for at in 0..self.candidates.len() {
             self.flush_signatures(at, each);
@@ -171,7 +183,7 @@ impl Reader {
         }
         if let (Some(reason), Some(reading)) = (candidate.finish_reason, self.at(at)) {
             // Some models say STOP on every chunk; the last word counts.
-            reading.finish = finish(&reason);
+            reading.finish = words::read_finish(&reason);
         }
     }
 
@@ -189,7 +201,7 @@ impl Reader {
             if let (Some(signature), Some(reading)) = (signature, self.at(at)) {
                 reading.signatures.push(signature.into_owned());
             }
-        } else if let Some(opening) = whole(part) {
+        } else if let Some(opening) = hosted::opening(part) {
             self.begin(at, opening, each);
             each(Event::Close);
         }
@@ -253,7 +265,7 @@ impl Reader {
             }
             if !is_streamed {
                 if let Some(Raw(args)) = call.args {
-                    each(Event::Delta(Delta::Arguments(json_text(args))));
+                    each(Event::Delta(Delta::Arguments(arguments(args))));
                 }
                 return each(Event::Close);
             }
@@ -365,74 +377,15 @@ impl Reading {
     }
 }
 
-/// The block that a part is in whole.
-fn whole(mut part: Part<'_>) -> Option<Opening<'_>> {
-    if let Some((name, raw)) = part.take_hosted() {
-        return Some(Opening::Hosted(hosted::item(name, raw)));
+/// Arguments as text.
+fn arguments(args: Cow<'_, RawValue>) -> Text<'_> {
+    match args {
+        Cow::Borrowed(raw) => match pieces::compact(raw) {
+            Cow::Borrowed(raw) => Cow::Borrowed(raw.get()),
+            Cow::Owned(raw) => Cow::Owned(raw.get().to_owned()),
+        },
+        Cow::Owned(raw) => Cow::Owned(pieces::compact(&raw).get().to_owned()),
     }
-    if let Some(response) = part.function_response {
-        return hosted_raw("functionResponse", &response);
-    }
-    if let Some(file) = part.file_data {
-        return hosted_raw("fileData", &file);
-    }
-    let blob = part.inline_data?;
-    let mime = blob.mime_type.as_ref().map(|mime| mime.0.clone()).unwrap_or_default();
-    let is_media = mime.starts_with("image/") || mime.starts_with("audio/");
-    match blob.data {
-        Some(Str(data)) if mime.starts_with("image/") => {
-            Some(Opening::Image { mime, data: standard_base64(data) })
-        }
-        Some(Str(data)) if is_media => {
-            Some(Opening::Audio { mime, data: standard_base64(data), transcript: None })
-        }
-        _ => hosted_raw("inlineData", &blob),
-    }
-}
-
-fn hosted_raw<'a, T: serde::Serialize>(name: &'static str, value: &T) -> Option<Opening<'a>> {
-    let raw = serde_json::value::to_raw_value(value).ok()?;
-    Some(Opening::Hosted(hosted::item(name, Raw(Cow::Owned(raw)))))
-}
-
-fn json_text(raw: Cow<'_, serde_json::value::RawValue>) -> Text<'_> {
-    match raw {
-        Cow::Borrowed(raw) => Cow::Borrowed(raw.get()),
-        Cow::Owned(raw) => Cow::Owned(raw.get().to_owned()),
-    }
-}
-
-/// Every chunk counts anew: the last number of each kind is right.
-fn merge_usage(usage: &mut UsageMetadata, new: UsageMetadata) {
-    let later = |old: &mut Option<u64>, new: Option<u64>| *old = new.or(*old);
-    later(&mut usage.prompt, new.prompt);
-    later(&mut usage.cached, new.cached);
-    later(&mut usage.candidates, new.candidates);
-    later(&mut usage.thoughts, new.thoughts);
-    later(&mut usage.tool_prompt, new.tool_prompt);
-    later(&mut usage.total, new.total);
-}
-
-/// Why an answer ended; older servers say it by number. <https://ai.google.dev/api/generate-content#FinishReason>
-fn finish(reason: &Word<'_>) -> Option<Finish> {
-    const REASONS: [(&str, i64, Option<Finish>); 13] = [
-        ("FINISH_REASON_UNSPECIFIED", 0, None),
-        ("STOP", 1, Some(Finish::Stop)),
-        ("MAX_TOKENS", 2, Some(Finish::Length)),
-        ("SAFETY", 3, Some(Finish::ContentFilter)),
-        ("RECITATION", 4, Some(Finish::ContentFilter)),
-        ("BLOCKLIST", 6, Some(Finish::ContentFilter)),
-        ("PROHIBITED_CONTENT", 7, Some(Finish::ContentFilter)),
-        ("SPII", 8, Some(Finish::ContentFilter)),
-        ("IMAGE_SAFETY", 11, Some(Finish::ContentFilter)),
-        ("IMAGE_PROHIBITED_CONTENT", -1, Some(Finish::ContentFilter)),
-        ("IMAGE_RECITATION", -1, Some(Finish::ContentFilter)),
-        ("LANGUAGE", -1, Some(Finish::ContentFilter)),
-        ("MODEL_ARMOR", -1, Some(Finish::ContentFilter)),
-    ];
-    let known = REASONS.iter().find(|(name, number, _)| reason.is(name, *number));
-    // MALFORMED_FUNCTION_CALL, UNEXPECTED_TOOL_CALL, NO_IMAGE and whatever comes after them.
-    known.map_or(Some(Finish::Other), |(_, _, finish)| *finish)
 }
 
 /// What was counted. `None`: nothing yet, Vertex AI's chunks speak of traffic before they count.

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::hosted;
 use super::pieces::{self, Cited};
+use super::{hosted, words};
 use crate::dialects::Asked;
 use crate::dialects::gemini::wire::part::{Content, Part};
 use crate::dialects::gemini::wire::response as wire;
@@ -19,7 +19,7 @@ pub(super) fn response(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>
     let candidates = candidates.map(|(index, candidate)| write(index, candidate, &mut losses));
     let wire = wire::Response {
         candidates: Some(candidates.collect()),
-        usage_metadata: Some(pieces::usage(response.usage)),
+        usage_metadata: Some(words::write_usage(response.usage)),
         model_version: Some(Str(Cow::Borrowed(&asked.model))),
         id: Some(Str(Cow::Borrowed(&asked.id))),
         ..wire::Response::default()
@@ -55,7 +55,7 @@ fn write<'r>(
     }
     wire::Candidate {
         content: Some(Content { parts: Many(writer.parts), role: Some("model".into()) }),
-        finish_reason: Some(pieces::finish(candidate.finish)),
+        finish_reason: Some(words::write_finish(candidate.finish)),
         index: Some(Int(i64::try_from(index).unwrap_or(i64::MAX))),
         grounding_metadata: writer.cited.take(),
         logprobs_result: pieces::logprobs(writer.logprobs.into_iter()),

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::dialects::Asked;
 use crate::dialects::gemini::error;
-use crate::dialects::gemini::response::hosted;
 use crate::dialects::gemini::response::pieces::{self, Cited};
+use crate::dialects::gemini::response::{hosted, words};
 use crate::dialects::gemini::wire::part::{Content, Part};
 use crate::dialects::gemini::wire::response::{Candidate, Response, UsageMetadata};
 use crate::dialects::gemini::wire::{Int, Many, Str};
@@ -200,12 +200,12 @@ impl Renderer {
         writings.sort_by_key(|writing| writing.index);
         let candidates = writings.iter_mut().map(|writing| Candidate {
             content: Some(content(pieces::sealed_end(&mut writing.thinking))),
-            finish_reason: Some(pieces::finish(writing.finish)),
+            finish_reason: Some(words::write_finish(writing.finish)),
             index: Some(Int(writing.index.into())),
             grounding_metadata: writing.cited.take(),
             logprobs_result: None,
         });
-        self.chunk(candidates.collect(), Some(pieces::usage(usage)), out);
+        self.chunk(candidates.collect(), Some(words::write_usage(usage)), out);
         if self.asked.reply.array_stream {
             out.extend_from_slice(b"]");
         }

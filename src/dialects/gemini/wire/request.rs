@@ -100,15 +100,6 @@ impl<'a> Tool<'a> {
     }
 }
 
-/// Settings of `googleSearch` that the ir has words for.
-#[derive(Debug, Default, DeriveDeserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct SearchSettings<'a> {
-    /// Vertex AI: domains never to search.
-    #[serde(borrow, alias = "exclude_domains")]
-    pub(crate) exclude_domains: Option<Vec<Str<'a>>>,
-}
-
 /// A function that the client runs. <https://ai.google.dev/api/caching#FunctionDeclaration>
 #[derive(Debug, Default, DeriveDeserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]

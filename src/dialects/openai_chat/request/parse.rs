@@ -6,9 +6,9 @@ mod tools;
 
 use std::borrow::Cow;
 
-use crate::dialects::openai_chat::wire::{Str, request as wire};
+use crate::dialects::openai_chat::wire::{OrText, Str, request as wire};
 use crate::ir::Text;
-use crate::ir::error::Error;
+use crate::ir::error::{Error, ErrorKind};
 use crate::ir::losses::Losses;
 use crate::ir::request::{
     Amount, Effort, Format, Reasoning, ReplyForm, Request, Sampling, Verbosity,
@@ -18,8 +18,10 @@ use super::super::response::FUNCTION_CALL;
 
 /// Reads a request's body.
 pub(super) fn request(body: &[u8]) -> Result<Request<'_>, Error> {
-    let body = std::str::from_utf8(body)
-        .map_err(|error| Error::invalid("", format!("the request body is not UTF-8: {error}")))?;
+    let body = std::str::from_utf8(body).map_err(|error| {
+        let why = format!("the request body is not UTF-8: {error}");
+        Error::new(ErrorKind::InvalidRequest, why)
+    })?;
     let wire: wire::Request<'_> =
         serde_json::from_str(body).map_err(|error| fault::of(body, &error))?;
     let mut unsaid = unsaid(&wire);
@@ -55,7 +57,7 @@ pub(super) fn request(body: &[u8]) -> Result<Request<'_>, Error> {
         candidates: wire.n,
         logprobs: wire.logprobs.filter(|on| *on).map(|_| wire.top_logprobs.unwrap_or(0)),
         service_tier: given(wire.service_tier),
-        user: given(wire.safety_identifier).or(given(wire.user)),
+        user: given(wire.safety_identifier).or_else(|| given(wire.user)),
         cache_key: given(wire.prompt_cache_key),
         metadata: wire.metadata.map(|raw| raw.0),
         reply,
@@ -132,8 +134,8 @@ fn reply(wire: &wire::Request<'_>) -> ReplyForm<'static> {
 fn stop(stop: Option<wire::Stop<'_>>) -> Vec<Text<'_>> {
     let sequences = match stop {
         None => Vec::new(),
-        Some(wire::Stop::One(one)) => vec![one],
-        Some(wire::Stop::Some(some)) => some,
+        Some(OrText::Text(one)) => vec![Str(one)],
+        Some(OrText::Other(some)) => some,
     };
     sequences.into_iter().map(|Str(text)| text).filter(|text| !text.is_empty()).collect()
 }

@@ -23,6 +23,9 @@ struct Scribe<'t> {
     losses: Losses,
 }
 
+/// Stop sequences at most. <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop>
+const STOPS: usize = 4;
+
 /// Writes a request's body.
 pub(super) fn request(
     request: &Request<'_>,
@@ -63,8 +66,6 @@ impl Scribe<'_> {
         };
         body.put_some(max_tokens, request.max_output);
         body.put_some("n", request.candidates.filter(|n| *n > 1));
-        // The API's limit. <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop>
-        const STOPS: usize = 4;
         let stops: Vec<_> = request.stop.iter().filter(|text| !text.is_empty()).collect();
         if stops.len() > STOPS {
             self.losses.drop("stop");

@@ -75,7 +75,7 @@ impl Details {
         for entry in self.entries.drain(..) {
             let mut object = list.object();
             for (key, value) in &entry.members {
-                member(&mut object, key, &**value);
+                member(&mut object, key, value);
             }
             if let Some((key, text)) = &entry.text {
                 object.put(key, text);

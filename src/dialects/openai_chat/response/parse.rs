@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::dialects::Origin;
 use crate::dialects::openai_chat::error;
 use crate::dialects::openai_chat::wire::{
-    Arguments, Content, FunctionCall, MediaUrl, Raw, Scalar, Str, ToolCall as WireCall,
+    Arguments, Content, FunctionCall, OrText, Raw, Scalar, Str, ToolCall as WireCall,
     answer as wire,
 };
 use crate::ir::Text;
@@ -100,12 +100,12 @@ fn content(content: Option<Content<'_>>) -> Said<'_> {
     let mut said = Said::default();
     match content {
         None => {}
-        Some(Content::Text(text)) => said.text = text,
-        Some(Content::Parts(parts)) => {
+        Some(OrText::Text(text)) => said.text = text,
+        Some(OrText::Other(parts)) => {
             for part in parts {
                 append(&mut said.thoughts, part.thinking.map(plain_text));
                 append(&mut said.text, part.text.map(|Str(text)| text));
-                said.refusal = said.refusal.or(part.refusal.map(|Str(text)| text));
+                said.refusal = said.refusal.or_else(|| Some(part.refusal?.0));
             }
         }
     }
@@ -124,8 +124,8 @@ fn append<'a>(to: &mut Text<'a>, more: Option<Text<'a>>) {
 pub(in crate::dialects::openai_chat) fn plain_text(content: Content<'_>) -> Text<'_> {
     let mut text = Cow::Borrowed("");
     match content {
-        Content::Text(whole) => return whole,
-        Content::Parts(parts) => {
+        OrText::Text(whole) => return whole,
+        OrText::Other(parts) => {
             for part in parts {
                 append(&mut text, part.text.map(|Str(text)| text));
             }
@@ -205,7 +205,10 @@ fn push_calls<'a>(
         let arguments = arguments.unwrap_or_default();
         if name.is_empty() {
             // An empty stub is none; arguments for nobody are a broken answer.
-            if arguments.is_empty() { continue } else { return Err(nameless()) }
+            if arguments.is_empty() {
+                continue;
+            }
+            return Err(nameless());
         }
         let signature = call.extra_content.and_then(|extra| extra.google?.thought_signature);
         let seal = signature.map(|Str(data)| sealed(origin.issuer, SealKind::Call, data));
@@ -371,8 +374,9 @@ pub(in crate::dialects::openai_chat) fn logprobs(
 
 /// An image that came as data; an address has no form elsewhere.
 pub(in crate::dialects::openai_chat) fn image(part: wire::ImagePart<'_>) -> Option<Block<'_>> {
-    let Str(url) = match part.image_url? {
-        MediaUrl::Object { url, .. } | MediaUrl::Bare(url) => url,
+    let url = match part.image_url? {
+        OrText::Other(object) => object.url?.0,
+        OrText::Text(url) => url,
     };
     let (mime, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
     let (mime, data) = (mime.to_owned().into(), data.to_owned().into());

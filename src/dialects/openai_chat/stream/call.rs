@@ -77,9 +77,8 @@ impl Call {
     /// An object in the place of the text is the whole of the arguments, however often it comes.
     fn arguments<'a>(&self, arguments: Option<Arguments<'a>>) -> Option<Text<'a>> {
         match arguments? {
-            Arguments::Text(text) => Some(text),
             Arguments::Object(_) if self.scan.begun => None,
-            Arguments::Object(text) => Some(text),
+            Arguments::Text(text) | Arguments::Object(text) => Some(text),
         }
     }
 
@@ -90,7 +89,7 @@ impl Call {
 
     /// Whether enough is known to open it: its name, and its id unless arguments come without one.
     pub(super) fn is_ready(&self) -> bool {
-        !self.name.is_empty() && !(self.id.is_empty() && self.held.is_empty())
+        !self.name.is_empty() && (!self.id.is_empty() || !self.held.is_empty())
     }
 }
 
@@ -104,17 +103,17 @@ pub(super) fn find(calls: &[Call], piece: &Piece<'_>) -> Option<usize> {
         piece.function.as_ref().and_then(|function| function.name.as_ref()),
         piece.custom.as_ref().and_then(|custom| custom.name.as_ref()),
     ];
-    let named = names.into_iter().flatten().any(|Str(name)| !name.is_empty());
+    let has_name = names.into_iter().flatten().any(|Str(name)| !name.is_empty());
     if let Some(index) = piece.index.as_ref().and_then(Scalar::count) {
         let (at, call) =
             calls.iter().enumerate().rev().find(|(_, call)| call.index == Some(index))?;
-        let other = named && !id.is_empty() && !call.id.is_empty() && call.id != id;
+        let other = has_name && !id.is_empty() && !call.id.is_empty() && call.id != id;
         return (!other).then_some(at);
     }
     if !id.is_empty() {
         return calls.iter().rposition(|call| call.id == id);
     }
-    if named { None } else { calls.len().checked_sub(1) }
+    if has_name { None } else { calls.len().checked_sub(1) }
 }
 
 /// The index of a piece.
@@ -190,7 +189,9 @@ mod tests {
             (&["]}"], false),
         ] {
             let mut scan = Scan::new();
-            pieces.iter().for_each(|piece| scan.feed(piece));
+            for piece in pieces {
+                scan.feed(piece);
+            }
             assert_eq!(scan.is_whole(), whole, "{pieces:?}");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::dialects::openai_chat::response::details::{self, Details};
 use crate::dialects::openai_chat::response::parse;
 use crate::dialects::openai_chat::wire::{
-    Content, Raw, Str, ToolCall as CallPiece, answer as wire,
+    Content, OrText, Raw, Str, ToolCall as CallPiece, answer as wire,
 };
 use crate::ir::Text;
 use crate::ir::error::Error;
@@ -31,9 +31,7 @@ pub(super) struct Candidate {
     pub(super) word: String,
     /// Its end was told.
     pub(super) done: bool,
-    /// Anything was said at all.
-    pub(super) begun: bool,
-    pub(super) cited: bool,
+    pub(super) said: Said,
     open: Open,
     /// Pieces that must wait: for the call that is open to be whole, or for this candidate's turn.
     later: VecDeque<Piece<'static>>,
@@ -41,6 +39,13 @@ pub(super) struct Candidate {
     details: Details,
     /// The field that the open thinking came in.
     field: &'static str,
+}
+
+/// What was said of an answer, so far as it matters at its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    pub(super) any: bool,
+    pub(super) cited: bool,
     refused: bool,
 }
 
@@ -94,14 +99,12 @@ impl Candidate {
             index,
             word: String::new(),
             done: false,
-            begun: false,
-            cited: false,
+            said: Said::default(),
             open: Open::Nothing,
             later: VecDeque::new(),
             calls: Vec::new(),
             details: Details::default(),
             field: "",
-            refused: false,
         }
     }
 
@@ -159,9 +162,9 @@ impl Candidate {
     fn content(&mut self, content: Option<Content<'_>>, live: bool, out: &mut Out<'_>) {
         match content {
             None => {}
-            Some(Content::Text(text)) if text.is_empty() => {}
-            Some(Content::Text(text)) => self.piece(Piece::Text(text), live, out),
-            Some(Content::Parts(parts)) => {
+            Some(OrText::Text(text)) if text.is_empty() => {}
+            Some(OrText::Text(text)) => self.piece(Piece::Text(text), live, out),
+            Some(OrText::Other(parts)) => {
                 for part in parts {
                     let thought = part.thinking.map(parse::plain_text);
                     let thought = thought.map(|text| Piece::Reasoning(text, ""));
@@ -177,7 +180,7 @@ impl Candidate {
 
     /// Says a piece, or keeps it while a call is cut open.
     pub(super) fn piece(&mut self, piece: Piece<'_>, live: bool, out: &mut Out<'_>) {
-        self.begun = true;
+        self.said.any = true;
         let calling = matches!(self.open, Open::Call(at) if !self.is_whole(at));
         if live && !calling {
             self.say(piece, out);
@@ -197,7 +200,7 @@ impl Candidate {
                 Delta::Text(text)
             }
             Piece::Refusal(text) => {
-                self.refused = true;
+                self.said.refused = true;
                 self.enter(Open::Refusal, Opening::Refusal, out);
                 Delta::Text(text)
             }
@@ -207,7 +210,7 @@ impl Candidate {
                 Delta::Text(text)
             }
             Piece::Citation(citation) => {
-                self.cited = true;
+                self.said.cited = true;
                 self.enter(Open::Text, Opening::Text, out);
                 Delta::Citation(citation)
             }
@@ -238,7 +241,7 @@ impl Candidate {
     }
 
     /// Closes the block that is open.
-    pub(super) fn close(&mut self, out: &mut Out<'_>) {
+    fn close(&mut self, out: &mut Out<'_>) {
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => return,
             Open::Text | Open::Refusal => {}
@@ -285,12 +288,15 @@ impl Candidate {
         });
         let Some(call) = self.calls.get_mut(at) else { return };
         let arguments = call.take(piece);
-        self.begun = true;
+        self.said.any = true;
         match call.state {
             // What comes after a whole object is white space.
             State::Closed => {}
             State::Open if arguments.is_empty() => {}
-            State::Open => (out.each)(&Event::Delta(Delta::Arguments(arguments))),
+            State::Open => {
+                (out.each)(&Event::Delta(Delta::Arguments(arguments)));
+                self.advance(out);
+            }
             State::Waiting => {
                 call.held.push_str(&arguments);
                 if live {
@@ -376,7 +382,7 @@ impl Candidate {
             return Err(parse::failed());
         }
         let called = self.calls.iter().any(|call| !call.name.is_empty());
-        let reason = parse::finish(&self.word, called, self.refused).unwrap_or(Finish::Stop);
+        let reason = parse::finish(&self.word, called, self.said.refused).unwrap_or(Finish::Stop);
         (out.each)(&Event::Finish { candidate: self.index, reason });
         self.done = true;
         Ok(())

@@ -1,7 +1,5 @@
 //! An account's chunks → events.
 
-use std::borrow::Cow;
-
 use crate::dialects::Origin;
 use crate::dialects::openai_chat::error;
 use crate::dialects::openai_chat::response::parse;
@@ -129,7 +127,8 @@ impl Parser {
 
     fn choice(&mut self, choice: wire::Choice<'_>, each: &mut dyn FnMut(&Event<'_>)) {
         let index = choice.index.as_ref().and_then(Scalar::count).unwrap_or(0);
-        let index = u32::try_from(index).unwrap_or(0);
+        // OpenAI answers 128 times at most; a number beyond that is nonsense.
+        let index = u32::try_from(index).unwrap_or(0).min(127);
         let known = self.candidates.iter().position(|candidate| candidate.index == index);
         let at = known.unwrap_or_else(|| {
             self.candidates.push(Candidate::new(index));
@@ -166,7 +165,7 @@ impl Parser {
     }
 
     fn end(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
-        let ended = |candidate: &Candidate| candidate.begun || !candidate.word.is_empty();
+        let ended = |candidate: &Candidate| candidate.said.any || !candidate.word.is_empty();
         if !self.candidates.iter().any(ended) {
             let why = "the provider's answer holds nothing";
             self.fail(Error::new(ErrorKind::Internal, why), each);
@@ -176,7 +175,7 @@ impl Parser {
         let mut broken = None;
         for candidate in self.candidates.iter_mut().filter(|candidate| !candidate.done) {
             let mut out = Out { issuer: &self.issuer, exchange: &self.exchange, each };
-            if !candidate.cited {
+            if !candidate.said.cited {
                 for source in sources.drain(..) {
                     candidate.piece(Piece::Citation(source), true, &mut out);
                 }
@@ -186,24 +185,16 @@ impl Parser {
                 break;
             }
         }
-        match broken {
-            Some(error) => self.fail(error, each),
-            None => {
-                each(&Event::End { usage: self.usage });
-                self.over = true;
-            }
+        if let Some(error) = broken {
+            self.fail(error, each);
+            return;
         }
+        each(&Event::End { usage: self.usage });
+        self.over = true;
     }
 
     fn fail(&mut self, error: Error, each: &mut dyn FnMut(&Event<'_>)) {
-        if !std::mem::replace(&mut self.started, true) {
-            let nothing = || Cow::Borrowed("");
-            each(&Event::Start { id: nothing(), model: nothing(), created: None, usage: None });
-        }
-        let mut out = Out { issuer: &self.issuer, exchange: &self.exchange, each };
-        for candidate in &mut self.candidates {
-            candidate.close(&mut out);
-        }
+        // Whatever is open stays so: what was cut off must not look whole.
         each(&Event::Fail(error));
         self.over = true;
     }

@@ -37,7 +37,6 @@ pub(super) struct Renderer {
 struct Speaker {
     /// Its role was said.
     begun: bool,
-    ended: bool,
     calls: u32,
     refused: bool,
     /// Seals of thinking, for the id of the next call.
@@ -175,9 +174,7 @@ impl Renderer {
                 speaker.thinking.part();
                 Open::Reasoning
             }
-            Opening::ToolCall { id, name, kind, seal, .. } => {
-                self.call(id, name, *kind, seal.as_ref(), out)
-            }
+            Opening::ToolCall { .. } => self.call(block, out),
             Opening::Image { .. } => {
                 self.losses.drop("images");
                 Open::Silent
@@ -193,20 +190,15 @@ impl Renderer {
         };
     }
 
-    fn call(
-        &mut self,
-        id: &str,
-        name: &str,
-        kind: CallKind,
-        own: Option<&Seal<'_>>,
-        out: &mut Vec<u8>,
-    ) -> Open {
+    fn call(&mut self, block: &Opening<'_>, out: &mut Vec<u8>) -> Open {
+        let Opening::ToolCall { id, name, kind, seal, .. } = block else { return Open::Silent };
+        let kind = *kind;
         let legacy = is_legacy(&self.asked);
         let speaker = self.speaker(self.speaker);
         let index = speaker.calls;
         speaker.calls += 1;
         let mut seals = std::mem::take(&mut speaker.seals);
-        seals.extend(own.cloned().map(Seal::into_owned));
+        seals.extend(seal.iter().cloned().map(Seal::into_owned));
         if legacy {
             // There is room for one.
             if index > 0 {
@@ -376,9 +368,6 @@ impl Renderer {
         self.speaker = candidate;
         let legacy = is_legacy(&self.asked);
         let speaker = self.speaker(candidate);
-        if std::mem::replace(&mut speaker.ended, true) {
-            return;
-        }
         let told = Told { calls: speaker.calls > 0, refused: speaker.refused, legacy };
         self.chunk(Content::Empty, out, |_| {});
         out.extend_from_slice(b",\"finish_reason\":");

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Content, FunctionCall, Raw, Scalar, Str, ToolCall};
+use super::{Content, FunctionCall, MediaUrl, OrText, Raw, Scalar, Str, ToolCall};
 
 /// A `chat.completion`, a `chat.completion.chunk`, or an error in the place of one.
 #[derive(Debug, Default, Deserialize)]
@@ -127,7 +127,7 @@ pub struct SearchResult<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub struct ImagePart<'a> {
     #[serde(borrow)]
-    pub image_url: Option<super::MediaUrl<'a>>,
+    pub image_url: Option<MediaUrl<'a>>,
 }
 
 /// A spoken answer. <https://platform.openai.com/docs/guides/audio>
@@ -213,14 +213,7 @@ pub struct XGroq<'a> {
 }
 
 /// What stands under `error`.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum ErrorField<'a> {
-    #[serde(borrow)]
-    Text(Str<'a>),
-    #[serde(borrow)]
-    Body(Box<ErrorBody<'a>>),
-}
+pub type ErrorField<'a> = OrText<'a, Box<ErrorBody<'a>>>;
 
 /// An error. <https://platform.openai.com/docs/guides/error-codes>
 #[derive(Debug, Default, Deserialize)]

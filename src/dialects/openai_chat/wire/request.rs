@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Content, FunctionCall, Raw, Str, ToolCall};
+use super::{Content, FunctionCall, OrText, Raw, Str, ToolCall};
 
 /// A request's body: OpenAI's fields, then those of compatible providers, then those that are only noticed.
 #[derive(Debug, Deserialize)]
@@ -18,6 +18,8 @@ pub struct Request<'a> {
     pub max_tokens: Option<u64>,
     pub temperature: Option<f64>,
     pub top_p: Option<f64>,
+    /// Mistral calls it `random_seed`.
+    #[serde(alias = "random_seed")]
     pub seed: Option<i64>,
     pub presence_penalty: Option<f64>,
     pub frequency_penalty: Option<f64>,
@@ -122,14 +124,10 @@ pub struct Message<'a> {
 }
 
 /// One stop sequence, or some.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a string or a list of strings")]
-pub enum Stop<'a> {
-    #[serde(borrow)]
-    One(Str<'a>),
-    #[serde(borrow)]
-    Some(Vec<Str<'a>>),
-}
+pub type Stop<'a> = OrText<'a, Vec<Str<'a>>>;
+
+/// A word, or a tool that is named.
+pub type ToolChoice<'a> = OrText<'a, Box<NamedChoice<'a>>>;
 
 /// A tool: a function, a custom tool, or one that the provider runs.
 #[derive(Debug, Deserialize)]
@@ -187,16 +185,6 @@ pub struct Grammar<'a> {
     pub syntax: Option<Str<'a>>,
     #[serde(borrow)]
     pub definition: Option<Str<'a>>,
-}
-
-/// A word, or a tool that is named.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a string or an object that names a tool")]
-pub enum ToolChoice<'a> {
-    #[serde(borrow)]
-    Word(Str<'a>),
-    #[serde(borrow)]
-    Named(Box<NamedChoice<'a>>),
 }
 
 /// A tool that is named: by its type, or (`function_call`) by its name alone.

@@ -2,10 +2,10 @@
 
 use super::config::json;
 use crate::dialects::gemini::request::schema;
-use crate::dialects::gemini::wire::Word;
 use crate::dialects::gemini::wire::request::{
-    FunctionCallingConfig, FunctionDeclaration, SearchSettings, Tool as WireTool, ToolConfig,
+    FunctionCallingConfig, FunctionDeclaration, Tool as WireTool, ToolConfig,
 };
+use crate::dialects::gemini::wire::{Members, Str, Word};
 use crate::ir::error::Error;
 use crate::ir::request::{Function, HostedKind, HostedTool, Request, Tool, ToolChoice};
 
@@ -20,10 +20,16 @@ pub(super) fn push<'a>(request: &mut Request<'a>, tool: WireTool<'a>) {
     }
     for (name, settings) in tool.hosted {
         let kind = kind(&name);
-        let settings = Some(settings).filter(|_| kind == HostedKind::WebSearch);
-        let search =
-            settings.and_then(|raw| serde_json::from_str::<SearchSettings<'a>>(raw.get()).ok());
-        let excluded = search.and_then(|search| search.exclude_domains).unwrap_or_default();
+        let settings = serde_json::from_str::<Members<'a>>(settings.get());
+        let mut excluded: Vec<Str<'a>> = Vec::new();
+        for (key, value) in settings.into_iter().flat_map(|settings| settings.0) {
+            // Vertex AI: domains never to search.
+            if matches!(key.as_ref(), "excludeDomains" | "exclude_domains") {
+                excluded = serde_json::from_str(value.get()).unwrap_or_default();
+            } else {
+                request.unsaid.drop("tools.settings");
+            }
+        }
         request.tools.push(Tool::Hosted(HostedTool {
             kind,
             name,

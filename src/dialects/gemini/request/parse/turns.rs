@@ -2,25 +2,24 @@
 
 use std::borrow::Cow;
 
-use crate::dialects::gemini::request::media;
+use super::medium;
 use crate::dialects::gemini::response::hosted;
 use crate::dialects::gemini::wire::part::{
-    Blob, Content, FileData, FunctionCall, FunctionResponse, Part as WirePart,
+    Content, FunctionCall, FunctionResponse, Part as WirePart,
 };
 use crate::dialects::gemini::wire::{Members, Raw, Str};
 use crate::ir::Text;
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::request::{
-    CallKind, File, HostedItem, Image, Media, Part, ReasoningPart, Role, Source, ToolCall,
-    ToolResult, Turn,
+    CallKind, HostedItem, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn,
 };
 use crate::ir::seal::{self, Seal, SealKind};
 
 /// The conversation, as far as it is read.
 pub(super) struct Conversation<'a, 'u> {
     turns: Vec<Turn<'a>>,
-    /// Calls that have no result yet: name and id.
+    /// The last turn's calls that have no result yet: name and id.
     calls: Vec<(Text<'a>, Text<'a>)>,
     /// How many calls there were: an id of ours is its place among them.
     count: usize,
@@ -92,9 +91,9 @@ impl<'a, 'u> Conversation<'a, 'u> {
             }
             self.push_text(role, text);
         } else if let Some(blob) = part.inline_data.take() {
-            self.open(role).push(inline(blob, field)?);
+            self.open(role).push(medium::inline(blob, field)?);
         } else if let Some(file) = part.file_data.take() {
-            self.open(role).push(by_address(file, field)?);
+            self.open(role).push(medium::by_address(file, field)?);
         } else if let Some(item) = hosted(&mut part) {
             self.open(role).push(Part::Hosted(item));
             // A part that other providers get in no form: its seal has no place there either.
@@ -176,6 +175,10 @@ impl<'a, 'u> Conversation<'a, 'u> {
             return Err(Error::invalid(field.clone(), format!("{field} is missing")));
         };
         let arguments = object(call.args, || format!("{}.functionCall.args", field()))?;
+        // A new turn of the model's: what it called before and nobody answered is no longer waited for.
+        if self.turns.last().is_none_or(|turn| turn.role != Role::Assistant) {
+            self.calls.clear();
+        }
         self.count += 1;
         let said = call.id.map(|id| id.0).filter(|id| !id.is_empty());
         let id = said.unwrap_or_else(|| format!("call_{}", self.count).into());
@@ -209,9 +212,9 @@ impl<'a, 'u> Conversation<'a, 'u> {
         }
         for part in response.parts.unwrap_or_default() {
             if let Some(blob) = part.inline_data {
-                parts.push(inline(blob, field)?);
+                parts.push(medium::inline(blob, field)?);
             } else if let Some(file) = part.file_data {
-                parts.push(by_address(file, field)?);
+                parts.push(medium::by_address(file, field)?);
             }
         }
         let kind = CallKind::Function;
@@ -241,7 +244,7 @@ impl<'a, 'u> Conversation<'a, 'u> {
         }
     }
 
-    /// The id of the call that a result answers: the one it names, else the first open one of its name, else the first.
+    /// The id of the call that a result answers: the one it names, else the first open one of its name.
     fn answered(&mut self, id: Option<Text<'a>>, name: Option<&str>) -> Text<'a> {
         let by_id = id.as_ref().and_then(|id| self.calls.iter().position(|(_, own)| own == id));
         let by_name = || self.calls.iter().position(|(own, _)| Some(own.as_ref()) == name);
@@ -340,67 +343,6 @@ fn result_text(raw: Text<'_>) -> (Text<'_>, bool) {
         (alone, failed)
     };
     (alone.map_or(raw, Cow::Owned), failed)
-}
-
-/// Bytes in the body.
-fn inline<'a>(blob: Blob<'a>, field: &dyn Fn() -> String) -> Result<Part<'a>, Error> {
-    let Some(Str(data)) = blob.data else {
-        let field = format!("{}.inlineData.data", field());
-        return Err(Error::invalid(field.clone(), format!("{field} is missing")));
-    };
-    let data = media::standard_base64(data);
-    let mime = blob.mime_type.map(|mime| mime.0).filter(|mime| !mime.is_empty());
-    let mime = mime.or_else(|| media::type_of_data(&data).map(Text::Borrowed));
-    let name = blob.display_name.map(|name| name.0);
-    Ok(medium(Source::Base64(data), mime, name, Kind::File))
-}
-
-/// A medium by its address.
-fn by_address<'a>(file: FileData<'a>, field: &dyn Fn() -> String) -> Result<Part<'a>, Error> {
-    let Str(uri) = file.file_uri;
-    let mime = file.mime_type.map(|mime| mime.0).filter(|mime| !mime.is_empty());
-    let mime = mime.or_else(|| media::type_of_url(&uri).map(Text::Borrowed));
-    let name = file.display_name.map(|name| name.0);
-    // A film's page, or else what a bare address most often is.
-    let unknown = if media::is_youtube(&uri) { Kind::Video } else { Kind::Image };
-    let source = if media::is_google_file(&uri) {
-        Source::FileId(uri)
-    } else if uri.starts_with("https://") || uri.starts_with("http://") {
-        Source::Url(uri)
-    } else {
-        // A path on the gateway's own disk is never read.
-        let field = format!("{}.fileData.fileUri", field());
-        let message = format!("{field} must be a web address or a file kept by Google");
-        return Err(Error::invalid(field, message));
-    };
-    Ok(medium(source, mime, name, unknown))
-}
-
-/// What a medium of unknown type is taken for.
-#[derive(Clone, Copy)]
-enum Kind {
-    Image,
-    Video,
-    File,
-}
-
-fn medium<'a>(
-    source: Source<'a>,
-    mime: Option<Text<'a>>,
-    name: Option<Text<'a>>,
-    unknown: Kind,
-) -> Part<'a> {
-    let is = |prefix: &str| mime.as_deref().is_some_and(|mime| mime.starts_with(prefix));
-    let is_unknown = mime.is_none();
-    if is("image/") || is_unknown && matches!(unknown, Kind::Image) {
-        Part::Image(Image { source, mime, detail: None })
-    } else if is("audio/") {
-        Part::Audio(Media { source, mime })
-    } else if is("video/") || is_unknown && matches!(unknown, Kind::Video) {
-        Part::Video(Media { source, mime })
-    } else {
-        Part::File(File { source, mime, name, context: None, cite: false })
-    }
 }
 
 /// What Google did on its side.

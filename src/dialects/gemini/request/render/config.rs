@@ -26,7 +26,7 @@ pub(super) fn write<'r>(
         presence_penalty: sampling.presence_penalty,
         frequency_penalty: sampling.frequency_penalty,
         max_output_tokens: request.max_output.map(int),
-        candidate_count: request.candidates.filter(|count| *count != 1).map(|n| int(n.into())),
+        candidate_count: request.candidates.map(|count| int(count.into())),
         response_logprobs: request.logprobs.map(|_| true),
         logprobs: request.logprobs.filter(|count| *count > 0).map(|n| int(n.into())),
         ..GenerationConfig::default()

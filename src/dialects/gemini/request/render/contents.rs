@@ -165,6 +165,7 @@ impl<'r> Writer<'_, 'r> {
         if file.cite {
             self.page.losses.drop("citations");
         }
+        self.page.losses.drop_some(&file.context, "context");
         // Text should not be sent as raw bytes, says the reference of `Blob`.
         if let (Source::Base64(data), Some(mime)) = (&file.source, file.mime.as_deref())
             && mime.starts_with("text/")

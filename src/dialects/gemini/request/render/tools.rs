@@ -40,7 +40,13 @@ fn function<'r>(page: &mut Page<'r>, tool: &'r Function<'_>) -> FunctionDeclarat
         description: tool.description.as_deref().map(Str::from),
         ..FunctionDeclaration::default()
     };
-    let Some(schema) = tool.schema.as_deref() else { return declaration };
+    // A schema that allows anything says nothing, and Google wants one of an object.
+    let says = |schema: &&RawValue| {
+        let inside = schema.get().strip_prefix('{').unwrap_or_default();
+        inside.trim_start().starts_with('"')
+    };
+    let schema = tool.schema.as_deref().filter(says);
+    let Some(schema) = schema else { return declaration };
     if !page.target.quirks.schema_subset {
         declaration.parameters_json_schema = Some(Raw(Cow::Borrowed(schema)));
     } else if schema::has_properties(schema) {

@@ -1,11 +1,15 @@
 //! JSON Schema as the subset of OpenAPI that Gemini's `parameters` and `responseSchema` take: an allow-list; what is left out
 //! is told.
 
+mod node;
+
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::{DEEPEST, TYPES, push_key, push_text};
+use node::Node;
+
+use super::{DEEPEST, push_key, push_text};
 use crate::dialects::gemini::wire::Members;
 
 /// The schema in the subset, and whether it lost a rule.
@@ -52,23 +56,6 @@ const SILENT: [&str; 9] = [
 /// The formats that Vertex AI does not refuse.
 const FORMATS: [&str; 6] =
     ["\"int32\"", "\"int64\"", "\"float\"", "\"double\"", "\"date-time\"", "\"enum\""];
-
-/// A schema with its references and `allOf` taken in.
-#[derive(Default)]
-struct Node<'a> {
-    types: Vec<String>,
-    nullable: bool,
-    description: Option<&'a RawValue>,
-    choices: Option<Vec<String>>,
-    properties: Vec<(Cow<'a, str>, &'a RawValue)>,
-    required: Vec<String>,
-    items: Option<&'a RawValue>,
-    any_of: Vec<&'a RawValue>,
-    /// Keywords that mean the same on both sides.
-    same: Vec<(&'static str, &'a RawValue)>,
-    /// The definitions that it was taken from.
-    references: Vec<String>,
-}
 
 /// What an `anyOf` says for each of its branches: it must stand alone in its schema.
 #[derive(Clone, Copy, Default)]
@@ -274,56 +261,6 @@ impl<'a> Writer<'a> {
                 node.description = own.or(node.description);
             }
             _ => node.any_of.extend(rest),
-        }
-    }
-}
-
-impl Node<'_> {
-    fn absorb_types(&mut self, value: &RawValue) {
-        let names = serde_json::from_str::<String>(value.get())
-            .map(|name| vec![name])
-            .or_else(|_| serde_json::from_str::<Vec<String>>(value.get()))
-            .unwrap_or_default();
-        self.types.clear();
-        for name in names {
-            let name = name.to_ascii_uppercase();
-            if name == "NULL" {
-                self.nullable = true;
-            } else if TYPES.contains(&name.as_str()) {
-                self.types.push(name);
-            }
-        }
-    }
-
-    /// Only strings may be chosen from. Gives whether all could be kept.
-    fn absorb_choices(&mut self, value: &RawValue) -> bool {
-        let all = serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default();
-        let mut choices = Vec::with_capacity(all.len());
-        for choice in all {
-            match serde_json::from_str::<String>(choice.get()) {
-                Ok(text) => choices.push(text),
-                Err(_) if choice.get() == "null" => self.nullable = true,
-                Err(_) => return false,
-            }
-        }
-        self.choices = Some(choices);
-        true
-    }
-
-    fn absorb_constant(&mut self, value: &RawValue) -> bool {
-        let text = serde_json::from_str::<String>(value.get());
-        let is_text = text.is_ok();
-        self.choices = text.ok().map(|text| vec![text]).or_else(|| self.choices.take());
-        is_text
-    }
-
-    /// The one type it has, said or plain from its keywords.
-    fn type_name(&self) -> Option<&str> {
-        match self.types.first() {
-            Some(said) => Some(said),
-            None if self.choices.is_some() => Some("STRING"),
-            None if !self.properties.is_empty() => Some("OBJECT"),
-            None => self.items.is_some().then_some("ARRAY"),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::slice::SliceIndex;
 
 use crate::dialects::openai_chat::wire::{
-    Arguments, Content, ContentPart, InputAudio, InputFile, MediaUrl, Str, ToolCall as WireCall,
-    request as wire,
+    Arguments, Content, ContentPart, InputAudio, InputFile, MediaUrl, OrText, Str,
+    ToolCall as WireCall, request as wire,
 };
 use crate::ir::Text;
 use crate::ir::error::Error;
@@ -164,8 +164,8 @@ impl<'a> Reader<'a, '_> {
         parts: &mut Vec<Part<'a>>,
     ) -> Result<(), Error> {
         match content {
-            Content::Text(text) => push_text(text, parts),
-            Content::Parts(list) => {
+            OrText::Text(text) => push_text(text, parts),
+            OrText::Other(list) => {
                 for (i, part) in list.into_iter().enumerate() {
                     self.unsaid.drop_some(&part.cache_control, "cache_control");
                     self.part((n, i), part, parts)?;
@@ -251,8 +251,8 @@ fn empty_result() -> ToolResult<'static> {
 /// The texts of a content, joined.
 fn plain_text(content: Content<'_>) -> Text<'_> {
     match content {
-        Content::Text(text) => text,
-        Content::Parts(parts) => {
+        OrText::Text(text) => text,
+        OrText::Other(parts) => {
             let texts = parts.into_iter().filter_map(|part| part.text);
             texts.map(|Str(text)| text).collect::<String>().into()
         }
@@ -333,7 +333,7 @@ fn call_seal(data: Text<'_>) -> Seal<'_> {
 
 /// What the message itself holds of the thinking.
 fn thinking(message: wire::Message<'_>) -> ReasoningPart<'_> {
-    let text = given(message.reasoning_content).or(given(message.reasoning));
+    let text = given(message.reasoning_content).or_else(|| given(message.reasoning));
     let details = message.reasoning_details.map(|raw| match raw.0 {
         Cow::Borrowed(raw) => Cow::Borrowed(raw.get()),
         Cow::Owned(raw) => Cow::Owned(raw.get().to_owned()),
@@ -363,8 +363,8 @@ fn place_thinking<'a>(own: ReasoningPart<'a>, calls: &mut [Called<'a>], parts: &
 
 fn url_of(media: MediaUrl<'_>) -> (Text<'_>, Option<Text<'_>>) {
     match media {
-        MediaUrl::Object { url, detail } => (url.0, given(detail)),
-        MediaUrl::Bare(url) => (url.0, None),
+        OrText::Other(object) => (given(object.url).unwrap_or_default(), given(object.detail)),
+        OrText::Text(url) => (url, None),
     }
 }
 
@@ -376,11 +376,12 @@ fn read_image(image: MediaUrl<'_>) -> Option<Image<'_>> {
 
 fn read_audio(audio: InputAudio<'_>) -> Option<Media<'_>> {
     let (data, format) = match audio {
-        InputAudio::Object { data, format } => (data.0, given(format)),
-        InputAudio::Bare(data) => (data.0, None),
+        OrText::Other(object) => (given(object.data)?, given(object.format)),
+        OrText::Text(data) => (data, None),
     };
     let (source, mime) = data_of(data)?;
-    Some(Media { source, mime: mime.or(format.map(|format| format!("audio/{format}").into())) })
+    let mime = mime.or_else(|| Some(format!("audio/{}", format?).into()));
+    Some(Media { source, mime })
 }
 
 fn read_file(file: InputFile<'_>) -> Option<File<'_>> {
@@ -391,7 +392,7 @@ fn read_file(file: InputFile<'_>) -> Option<File<'_>> {
         (None, None) => return None,
     };
     let is_pdf = name.as_deref().is_some_and(|name| name.to_ascii_lowercase().ends_with(".pdf"));
-    let mime = mime.or(is_pdf.then_some(Cow::Borrowed("application/pdf")));
+    let mime = mime.or_else(|| is_pdf.then_some(Cow::Borrowed("application/pdf")));
     Some(File { source, mime, name, context: None, cite: false })
 }
 
@@ -405,10 +406,13 @@ fn data_of(data: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
     }
 }
 
-/// A `data:` address is its bytes; any other is kept as it is. `None`: data that is not base64.
+/// A `data:` address is its bytes; any other is kept as it is. `None`: there is none, or its data is not base64.
 /// <https://www.rfc-editor.org/rfc/rfc2397>
 fn source_of(url: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
     const PREFIX: &str = "data:";
+    if url.is_empty() {
+        return None;
+    }
     if !url.starts_with(PREFIX) {
         return Some((Source::Url(url), None));
     }

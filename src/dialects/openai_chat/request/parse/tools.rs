@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::dialects::openai_chat::wire::{Str, json, request as wire};
+use crate::dialects::openai_chat::wire::{OrText, Str, json, request as wire};
 use crate::ir::Json;
 use crate::ir::Text;
 use crate::ir::error::Error;
@@ -126,7 +126,7 @@ fn tool_choice<'a>(
     field: &'static str,
 ) -> Result<ToolChoice<'a>, Error> {
     let choice = match choice {
-        wire::ToolChoice::Word(Str(word)) => {
+        OrText::Text(word) => {
             return match word.as_ref() {
                 "auto" => Ok(ToolChoice::Auto),
                 "none" => Ok(ToolChoice::None),
@@ -138,7 +138,7 @@ fn tool_choice<'a>(
                 )),
             };
         }
-        wire::ToolChoice::Named(choice) => choice,
+        OrText::Other(choice) => choice,
     };
     if let Some(allowed) = &choice.allowed_tools {
         return Ok(ToolChoice::Allowed {

@@ -36,7 +36,7 @@ impl Levels {
     /// The nearest word for an effort.
     pub(super) fn word(self, effort: Effort) -> &'static str {
         let below = self.words.iter().rev().find(|(from, _)| *from <= effort);
-        below.or(self.words.first()).map_or("medium", |(_, word)| word)
+        below.or_else(|| self.words.first()).map_or("medium", |(_, word)| word)
     }
 }
 

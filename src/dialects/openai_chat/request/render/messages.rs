@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::dialects::openai_chat::response::hosted_name;
 use crate::dialects::openai_chat::wire::json::{List, Object};
+use crate::dialects::tools::wrap_input;
 use crate::ir::Text;
 use crate::ir::request::{
     CallKind, File, Image, Media, Part, ReasoningPart, Role, Source, ToolCall, ToolResult, Turn,
@@ -244,16 +245,21 @@ impl Scribe<'_> {
     fn call(&self, call: &ToolCall<'_>, mut object: Object<'_>) {
         let name = self.toolbox.sent(call.namespace.as_deref(), &call.name);
         object.put("id", &self.call_id(&call.id));
-        match call.kind {
-            CallKind::Function => {
+        let function = match call.kind {
+            CallKind::Function if call.arguments.trim().is_empty() => Some("{}".into()),
+            CallKind::Function => Some(Cow::Borrowed(call.arguments.as_ref())),
+            CallKind::Custom if self.is_wrapped(name) => Some(wrap_input(&call.arguments).into()),
+            CallKind::Custom => None,
+        };
+        match function {
+            Some(arguments) => {
                 object.put("type", "function");
                 let mut function = object.object("function");
                 function.put("name", name);
-                let none = call.arguments.trim().is_empty();
-                function.put("arguments", if none { "{}" } else { &call.arguments });
+                function.put("arguments", &arguments);
                 function.end();
             }
-            CallKind::Custom => {
+            None => {
                 object.put("type", "custom");
                 let mut custom = object.object("custom");
                 custom.put("name", name);

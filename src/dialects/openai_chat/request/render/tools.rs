@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::dialects::openai_chat::wire::json::{List, Object, write};
 use crate::dialects::openai_chat::wire::{Str, request as wire};
+use crate::dialects::tools::Toolbox;
 use crate::ir::request::{CustomTool, Function, HostedKind, HostedTool, Request, Tool, ToolChoice};
 
 use super::{Scribe, schema};
@@ -58,15 +59,32 @@ impl Scribe<'_> {
     }
 
     fn custom(&self, custom: &CustomTool<'_>, mut tool: Object<'_>) {
+        let name = self.toolbox.sent(custom.namespace.as_deref(), &custom.name);
+        if self.is_wrapped(name) {
+            let (description, schema) = Toolbox::function_for(custom);
+            tool.put("type", "function");
+            let mut object = tool.object("function");
+            object.put("name", name);
+            object.put("description", &description);
+            object.key("parameters").extend_from_slice(schema.as_bytes());
+            object.end();
+            tool.end();
+            return;
+        }
         tool.put("type", "custom");
         let mut object = tool.object("custom");
-        object.put("name", self.toolbox.sent(custom.namespace.as_deref(), &custom.name));
+        object.put("name", name);
         object.put_some("description", custom.description.as_ref());
         if let Some(format) = &custom.format {
             custom_format(format, object.key("format"));
         }
         object.end();
         tool.end();
+    }
+
+    /// Whether a custom tool goes as a function, to an account that knows no free text.
+    pub(super) fn is_wrapped(&self, sent: &str) -> bool {
+        self.toolbox.asked(sent).is_some_and(|entry| entry.wrapped)
     }
 
     fn hosted(&mut self, tool: &HostedTool<'_>, body: &mut Object<'_>) {
@@ -114,10 +132,12 @@ impl Scribe<'_> {
             Tool::Function(_) | Tool::Custom(_) | Tool::Hosted(_) => None,
         });
         let (kind, namespace) = found.unwrap_or(("function", None));
+        let name = self.toolbox.sent(namespace, name);
+        let kind = if self.is_wrapped(name) { "function" } else { kind };
         let mut choice = body.object("tool_choice");
         choice.put("type", kind);
         let mut object = choice.object(kind);
-        object.put("name", self.toolbox.sent(namespace, name));
+        object.put("name", name);
         object.end();
         choice.end();
     }
