@@ -24,7 +24,7 @@ pub fn parse<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Response<'a>, Err
 
 /// Reads the value of an answer's `usageMetadata` alone.
 pub fn parse_usage(json: &[u8]) -> Option<Usage> {
-    reader::count(&serde_json::from_slice(json).ok()?)
+    words::read_usage(serde_json::from_slice(json).ok()?)
 }
 
 /// Writes an answer for a client.

@@ -146,7 +146,7 @@ impl Reader {
 
     /// What it cost, where that was said.
     pub(in crate::dialects::gemini) fn usage(&self) -> Option<Usage> {
-        count(&self.usage)
+        words::read_usage(self.usage)
     }
 
     fn start<'a>(&mut self, chunk: &mut Response<'a>, each: Each<'_, 'a>) {
@@ -386,18 +386,4 @@ fn arguments(args: Cow<'_, RawValue>) -> Text<'_> {
         },
         Cow::Owned(raw) => Cow::Owned(pieces::compact(&raw).get().to_owned()),
     }
-}
-
-/// What was counted. `None`: nothing yet, Vertex AI's chunks speak of traffic before they count.
-pub(in crate::dialects::gemini) fn count(usage: &UsageMetadata) -> Option<Usage> {
-    usage.prompt.or(usage.candidates).or(usage.total)?;
-    let tool_prompt = usage.tool_prompt.unwrap_or(0);
-    let thoughts = usage.thoughts.unwrap_or(0);
-    Some(Usage {
-        input: usage.prompt.unwrap_or(0).saturating_add(tool_prompt),
-        cache_read: usage.cached.unwrap_or(0),
-        cache_write: 0,
-        output: usage.candidates.unwrap_or(0).saturating_add(thoughts),
-        reasoning: thoughts,
-    })
 }
