@@ -288,7 +288,16 @@ fn calls_carry_the_seals() {
 fn custom_calls() {
     let Block::ToolCall(call) = call("a", "*** x", None) else { panic!() };
     let call = Block::ToolCall(ToolCall { kind: CallKind::Custom, ..call });
-    let (body, _) = written(&answer(vec![call], Finish::ToolCalls));
+    let answer = answer(vec![call], Finish::ToolCalls);
+    let (body, _) = written(&answer);
+    let function = json!({"name": "f", "arguments": r#"{"input":"*** x"}"#});
+    let expected = json!([{"id": "a", "type": "function", "function": function}]);
+    assert_eq!(body["choices"][0]["message"]["tool_calls"], expected);
+    let mut asked = asked(false);
+    asked.reply.echo = Some("custom".into());
+    let mut out = Vec::new();
+    response::render(&answer, &asked, &mut out);
+    let body: Value = serde_json::from_slice(&out).unwrap();
     let expected =
         json!([{"id": "a", "type": "custom", "custom": {"name": "f", "input": "*** x"}}]);
     assert_eq!(body["choices"][0]["message"]["tool_calls"], expected);

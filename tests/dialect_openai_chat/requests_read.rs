@@ -147,6 +147,7 @@ fn tools() {
         |it| {
             matches!(&it.tools[..], [Tool::Custom(p)] if p.format.as_ref().unwrap().get()
                 == r#"{"type":"grammar","syntax":"lark","definition":"start: \"a\""}"#)
+                && it.reply.echo.as_deref() == Some("custom")
         },
     );
     reads(

@@ -374,6 +374,21 @@ fn openrouter_details_are_kept() {
 }
 
 #[test]
+fn thinking_is_told_once() {
+    let details = r#""reasoning_details":[{"type":"reasoning.text","text":"Hm","index":0}]"#;
+    let alone = format!("{{{details}}}");
+    let seal = r#"seal Details acme/chat [{"type":"reasoning.text","index":0,"text":"Hm"}]"#;
+    for deltas in [
+        &[alone.as_str()][..],
+        &[&alone, r#"{"reasoning":"Hm"}"#],
+        &[r#"{"reasoning":"Hm"}"#, &alone],
+    ] {
+        let expected = ["open 0 reasoning", r#""Hm""#, seal, "close", "finish 0 Stop"];
+        check_deltas(deltas, "stop", &expected);
+    }
+}
+
+#[test]
 fn details_without_readable_thinking() {
     let encrypted = r#"{"type":"reasoning.encrypted","data":"AA==","index":0}"#;
     check_deltas(

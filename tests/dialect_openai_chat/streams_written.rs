@@ -191,30 +191,43 @@ fn a_seal_that_comes_late() {
 
 #[test]
 fn custom_calls() {
-    let opening = Opening::ToolCall {
-        id: "a".into(),
-        name: "p".into(),
-        namespace: None,
-        kind: CallKind::Custom,
-        seal: None,
+    let opening = || {
+        let (id, name) = ("a".into(), "p".into());
+        open(Opening::ToolCall { id, name, namespace: None, kind: CallKind::Custom, seal: None })
     };
-    let written = deltas(&[
-        start(),
-        open(opening),
-        arguments("*** x"),
-        Event::Close,
-        finish(Finish::ToolCalls),
-        END,
-    ]);
-    let head =
-        json!({"index": 0, "id": "a", "type": "custom", "custom": {"name": "p", "input": ""}});
+    let calls = |echo: Option<&'static str>, pieces: &[&'static str]| {
+        let mut asked = asked(false);
+        asked.reply.echo = echo.map(Into::into);
+        let mut renderer = Renderer::new(asked);
+        let mut out = Vec::new();
+        let pieces = pieces.iter().map(|piece| arguments(piece));
+        let events = [start(), opening()].into_iter().chain(pieces);
+        for event in events.chain([Event::Close, finish(Finish::ToolCalls), END]) {
+            renderer.push(&event, &mut out);
+        }
+        let written = chunks(std::str::from_utf8(&out).unwrap());
+        let call = |chunk: &Value| chunk["choices"][0]["delta"]["tool_calls"][0].clone();
+        written[..written.len() - 2].iter().map(call).collect::<Vec<_>>()
+    };
     assert_eq!(
-        written[..2],
+        calls(Some("custom"), &["*** x"]),
         [
-            json!({"role": "assistant", "content": null, "tool_calls": [head]}),
-            json!({"tool_calls": [{"index": 0, "custom": {"input": "*** x"}}]}),
+            json!({"index": 0, "id": "a", "type": "custom", "custom": {"name": "p", "input": ""}}),
+            json!({"index": 0, "custom": {"input": "*** x"}}),
         ]
     );
+    // A client that declared no custom tool gets what the documented chunks can say.
+    for pieces in [&["say \"", "\"\n\\ü"][..], &[]] {
+        let calls = calls(None, pieces);
+        assert_eq!(
+            calls[0],
+            json!({"index": 0, "id": "a", "type": "function", "function": {"name": "p", "arguments": ""}})
+        );
+        let arguments: String =
+            calls.iter().map(|call| call["function"]["arguments"].as_str().unwrap()).collect();
+        let arguments: Value = serde_json::from_str(&arguments).unwrap();
+        assert_eq!(arguments, json!({"input": pieces.concat()}));
+    }
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub fn render(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Loss
 
 /// What `ReplyForm::echo` holds where the client asked with the deprecated `functions`: its answer has a `function_call`.
 pub(super) const FUNCTION_CALL: &str = "function_call";
+/// What it holds where the client declared custom tools: it knows their calls. To any other client a call of free text
+/// is a function's, with one string, for the documented chunks know nothing else.
+/// <https://platform.openai.com/docs/api-reference/chat-streaming/streaming>
+pub(super) const CUSTOM: &str = "custom";
 
 /// The name under which an item of a provider's own tool is reported as lost.
 pub(super) const fn hosted_name(kind: HostedKind) -> &'static str {

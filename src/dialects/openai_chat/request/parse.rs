@@ -1,8 +1,10 @@
 //! A client's request → the neutral form: the settings; the conversation is read in `messages`.
 
-mod fault;
+mod media;
 mod messages;
 mod tools;
+
+mod fault;
 
 use std::borrow::Cow;
 
@@ -14,7 +16,7 @@ use crate::ir::request::{
     Amount, Effort, Format, Reasoning, ReplyForm, Request, Sampling, Verbosity,
 };
 
-use super::super::response::FUNCTION_CALL;
+use super::super::response::{CUSTOM, FUNCTION_CALL};
 
 /// Reads a request's body.
 pub(super) fn request(body: &[u8]) -> Result<Request<'_>, Error> {
@@ -117,16 +119,18 @@ fn unsaid(wire: &wire::Request<'_>) -> Losses {
 
 /// What the answer's renderer must know.
 fn reply(wire: &wire::Request<'_>) -> ReplyForm<'static> {
+    let options = wire.stream_options.as_ref();
+    // The neutral form has no words for these; they decide how a call is written.
+    let echo = if wire.tools.iter().flatten().any(|tool| tool.custom.is_some()) {
+        Some(CUSTOM)
+    } else if wire.functions.is_some() && wire.tools.is_none() {
+        Some(FUNCTION_CALL)
+    } else {
+        None
+    };
     ReplyForm {
-        include_usage: wire
-            .stream_options
-            .as_ref()
-            .and_then(|options| options.include_usage)
-            .unwrap_or(false),
-        // The neutral form has no word for the deprecated `functions`; its clients look for
-        // `function_call` in the answer.
-        echo: (wire.functions.is_some() && wire.tools.is_none())
-            .then_some(Cow::Borrowed(FUNCTION_CALL)),
+        include_usage: options.and_then(|options| options.include_usage).unwrap_or(false),
+        echo: echo.map(Cow::Borrowed),
         ..ReplyForm::default()
     }
 }

@@ -1,9 +1,11 @@
 //! The neutral form → a request for an account: the settings; the conversation is written in `messages`.
 
-mod family;
+mod media;
 mod messages;
-mod schema;
 mod tools;
+
+mod family;
+mod schema;
 
 use sha2::{Digest as _, Sha256};
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::dialects::Asked;
 use crate::dialects::openai_chat::wire::json::{List, Object};
+use crate::dialects::tools::wrap_input;
 use crate::ir::Text;
 use crate::ir::losses::Losses;
 use crate::ir::request::{CallKind, ToolCall};
@@ -11,7 +12,7 @@ use crate::ir::response::{Block, Candidate, Citation, CitationSource, Finish, Lo
 use crate::ir::seal::{self, Seal};
 use crate::ir::usage::Usage;
 
-use super::{FUNCTION_CALL, hosted_name};
+use super::{CUSTOM, FUNCTION_CALL, hosted_name};
 
 /// Writes an answer.
 pub(super) fn answer(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Losses {
@@ -23,7 +24,7 @@ pub(super) fn answer(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) 
     body.put("model", &asked.model);
     let mut choices = body.list("choices");
     for (index, candidate) in response.candidates.iter().enumerate() {
-        choice(index, candidate, is_legacy(asked), choices.object(), &mut losses);
+        choice(index, candidate, CallForm::of(asked), choices.object(), &mut losses);
     }
     choices.end();
     put_usage(response.usage, &mut body);
@@ -31,9 +32,30 @@ pub(super) fn answer(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) 
     losses
 }
 
-/// Whether the client looks for a `function_call`.
-pub(in crate::dialects::openai_chat) fn is_legacy(asked: &Asked) -> bool {
-    asked.reply.echo.as_deref() == Some(FUNCTION_CALL)
+/// How a client wants its calls written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::dialects::openai_chat) enum CallForm {
+    /// `tool_calls`, functions alone.
+    Functions,
+    /// `tool_calls`, custom ones among them.
+    Custom,
+    /// The deprecated `function_call`.
+    Legacy,
+}
+
+impl CallForm {
+    pub(in crate::dialects::openai_chat) fn of(asked: &Asked) -> Self {
+        match asked.reply.echo.as_deref() {
+            Some(FUNCTION_CALL) => Self::Legacy,
+            Some(CUSTOM) => Self::Custom,
+            Some(_) | None => Self::Functions,
+        }
+    }
+
+    /// Whether a call goes as a function with its free text in one string.
+    pub(in crate::dialects::openai_chat) fn wraps(self, kind: CallKind) -> bool {
+        kind == CallKind::Custom && self != Self::Custom
+    }
 }
 
 /// The provider's id where it has the dialect's form, else one of this exchange.
@@ -108,11 +130,12 @@ fn join<'r>(whole: &mut Option<Text<'r>>, text: &'r str, joint: &mut Joint) {
 fn choice(
     index: usize,
     candidate: &Candidate<'_>,
-    legacy: bool,
+    form: CallForm,
     mut choice: Object<'_>,
     losses: &mut Losses,
 ) {
     let all = gather(candidate, losses);
+    let legacy = form == CallForm::Legacy;
     let told = Told { calls: !all.calls.is_empty(), refused: all.refusal.is_some(), legacy };
     choice.put("index", &index);
     let mut message = choice.object("message");
@@ -130,13 +153,13 @@ fn choice(
         if let Some((call, _)) = all.calls.first() {
             let mut function = message.object("function_call");
             function.put("name", &call.name);
-            function.put("arguments", arguments(call));
+            function.put("arguments", &arguments(call));
             function.end();
         }
     } else if told.calls {
         let mut list = message.list("tool_calls");
         for (call, seals) in &all.calls {
-            tool_call(call, seals, list.object());
+            tool_call(call, seals, form, list.object());
         }
         list.end();
     }
@@ -187,30 +210,31 @@ pub(in crate::dialects::openai_chat) fn annotation(
     object.end();
 }
 
-fn tool_call(call: &ToolCall<'_>, seals: &[Seal<'_>], mut object: Object<'_>) {
+fn tool_call(call: &ToolCall<'_>, seals: &[Seal<'_>], form: CallForm, mut object: Object<'_>) {
     object.put("id", &seal::wrap_id(&call.id, seals));
-    match call.kind {
-        CallKind::Function => {
-            object.put("type", "function");
-            let mut function = object.object("function");
-            function.put("name", &call.name);
-            function.put("arguments", arguments(call));
-            function.end();
-        }
-        CallKind::Custom => {
-            object.put("type", "custom");
-            let mut custom = object.object("custom");
-            custom.put("name", &call.name);
-            custom.put("input", &call.arguments);
-            custom.end();
-        }
+    if call.kind == CallKind::Custom && !form.wraps(call.kind) {
+        object.put("type", "custom");
+        let mut custom = object.object("custom");
+        custom.put("name", &call.name);
+        custom.put("input", &call.arguments);
+        custom.end();
+    } else {
+        object.put("type", "function");
+        let mut function = object.object("function");
+        function.put("name", &call.name);
+        function.put("arguments", &arguments(call));
+        function.end();
     }
     object.end();
 }
 
-/// No arguments are an empty object; arguments that were cut off stay so.
-fn arguments<'r>(call: &'r ToolCall<'_>) -> &'r str {
-    if call.arguments.is_empty() { "{}" } else { &call.arguments }
+/// A function's arguments: none are an empty object, those that were cut off stay so, free text is put into an object.
+fn arguments<'r>(call: &'r ToolCall<'_>) -> Cow<'r, str> {
+    match call.kind {
+        CallKind::Custom => wrap_input(&call.arguments).into(),
+        CallKind::Function if call.arguments.is_empty() => Cow::Borrowed("{}"),
+        CallKind::Function => Cow::Borrowed(&call.arguments),
+    }
 }
 
 /// Writes the `logprobs` of a choice.

@@ -39,6 +39,14 @@ pub(super) struct Candidate {
     details: Details,
     /// The field that the open thinking came in.
     field: &'static str,
+    source: Option<Source>,
+}
+
+/// Where readable thinking is told from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Field,
+    Details,
 }
 
 /// What was said of an answer, so far as it matters at its end.
@@ -105,6 +113,7 @@ impl Candidate {
             calls: Vec::new(),
             details: Details::default(),
             field: "",
+            source: None,
         }
     }
 
@@ -147,15 +156,16 @@ impl Candidate {
         if let Some(Raw(raw)) = &details {
             self.details.push(raw.get());
         }
-        match (said, details) {
-            (Some((text, field)), _) => self.piece(Piece::Reasoning(text, field), live, out),
-            (None, Some(Raw(raw))) => {
-                let text = details::readable(raw.get());
-                if !text.is_empty() {
-                    self.piece(Piece::Reasoning(text.into(), ""), live, out);
-                }
-            }
-            (None, None) => {}
+        let piece = match (said, details) {
+            (Some((text, field)), _) => Piece::Reasoning(text, field),
+            (None, Some(Raw(raw))) => Piece::Reasoning(details::readable(raw.get()).into(), ""),
+            (None, None) => return,
+        };
+        // Fields and details say the same: those that come first are told.
+        let Piece::Reasoning(text, field) = &piece else { return };
+        let source = if field.is_empty() { Source::Details } else { Source::Field };
+        if !text.is_empty() && *self.source.get_or_insert(source) == source {
+            self.piece(piece, live, out);
         }
     }
 

@@ -1,26 +1,30 @@
 //! Events → a client's chunks.
 
+mod calls;
+
 use std::collections::BTreeMap;
 
 use crate::dialects::Asked;
 use crate::dialects::openai_chat::error;
 use crate::dialects::openai_chat::response::hosted_name;
 use crate::dialects::openai_chat::response::render::{
-    Joint, Told, annotation, finish_reason, id_of, is_legacy, put_logprobs, put_usage,
+    CallForm, Joint, Told, annotation, finish_reason, id_of, put_logprobs, put_usage,
 };
 use crate::dialects::openai_chat::wire::json::{Object, write};
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::losses::Losses;
-use crate::ir::request::CallKind;
 use crate::ir::response::{Citation, Finish, Logprob};
-use crate::ir::seal::{self, Seal, SealKind};
+use crate::ir::seal::Seal;
 use crate::ir::usage::Usage;
 use crate::sse;
+
+use calls::Call;
 
 /// Writes a client's stream.
 #[derive(Debug)]
 pub(super) struct Renderer {
     asked: Asked,
+    form: CallForm,
     /// What every chunk begins with, up to its choices.
     head: Vec<u8>,
     speakers: BTreeMap<u32, Speaker>,
@@ -53,11 +57,7 @@ enum Open {
     Text,
     Refusal,
     Reasoning,
-    Call {
-        index: u32,
-        kind: CallKind,
-        empty: bool,
-    },
+    Call(Call),
     /// Nothing, or a block that is not told.
     Silent,
 }
@@ -65,6 +65,7 @@ enum Open {
 impl Renderer {
     pub(super) fn new(asked: Asked) -> Self {
         Self {
+            form: CallForm::of(&asked),
             asked,
             head: Vec::new(),
             speakers: BTreeMap::new(),
@@ -174,7 +175,7 @@ impl Renderer {
                 speaker.thinking.part();
                 Open::Reasoning
             }
-            Opening::ToolCall { .. } => self.call(block, out),
+            Opening::ToolCall { .. } => self.begin_call(block, out),
             Opening::Image { .. } => {
                 self.losses.drop("images");
                 Open::Silent
@@ -188,48 +189,6 @@ impl Renderer {
                 Open::Silent
             }
         };
-    }
-
-    fn call(&mut self, block: &Opening<'_>, out: &mut Vec<u8>) -> Open {
-        let Opening::ToolCall { id, name, kind, seal, .. } = block else { return Open::Silent };
-        let kind = *kind;
-        let legacy = is_legacy(&self.asked);
-        let speaker = self.speaker(self.speaker);
-        let index = speaker.calls;
-        speaker.calls += 1;
-        let mut seals = std::mem::take(&mut speaker.seals);
-        seals.extend(seal.iter().cloned().map(Seal::into_owned));
-        if legacy {
-            // There is room for one.
-            if index > 0 {
-                self.losses.drop("tool_calls");
-                return Open::Silent;
-            }
-            self.chunk(Content::None, out, |delta| {
-                let mut function = delta.object("function_call");
-                function.put("name", name);
-                function.put("arguments", "");
-                function.end();
-            });
-        } else {
-            let id = seal::wrap_id(id, &seals);
-            self.chunk(Content::None, out, |delta| {
-                let mut calls = delta.list("tool_calls");
-                let mut call = calls.object();
-                call.put("index", &index);
-                call.put("id", &id);
-                let (word, text) = words(kind);
-                call.put("type", word);
-                let mut inner = call.object(word);
-                inner.put("name", name);
-                inner.put(text, "");
-                inner.end();
-                call.end();
-                calls.end();
-            });
-        }
-        self.end_choice(out);
-        Open::Call { index, kind, empty: true }
     }
 
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
@@ -252,7 +211,7 @@ impl Renderer {
             Open::Text => ("content", Some(&mut speaker.text)),
             Open::Reasoning => ("reasoning_content", Some(&mut speaker.thinking)),
             Open::Refusal => ("refusal", None),
-            Open::Call { .. } | Open::Silent => return,
+            Open::Call(_) | Open::Silent => return,
         };
         let between = joint.map_or("", |joint| {
             let between = joint.before(text);
@@ -266,33 +225,6 @@ impl Renderer {
             } else {
                 delta.put(key, &format!("{between}{text}"));
             }
-        });
-        self.end_choice(out);
-    }
-
-    fn arguments(&mut self, text: &str, out: &mut Vec<u8>) {
-        let Open::Call { index, kind, .. } = self.open else { return };
-        if text.is_empty() {
-            return;
-        }
-        self.open = Open::Call { index, kind, empty: false };
-        let legacy = is_legacy(&self.asked);
-        self.chunk(Content::None, out, |delta| {
-            if legacy {
-                let mut function = delta.object("function_call");
-                function.put("arguments", text);
-                function.end();
-                return;
-            }
-            let mut calls = delta.list("tool_calls");
-            let mut call = calls.object();
-            call.put("index", &index);
-            let (word, key) = words(kind);
-            let mut inner = call.object(word);
-            inner.put(key, text);
-            inner.end();
-            call.end();
-            calls.end();
         });
         self.end_choice(out);
     }
@@ -329,44 +261,28 @@ impl Renderer {
         self.end_choice(out);
     }
 
-    /// A seal of thinking waits for the next call; one of a call whose id is out already goes where Google puts it.
+    /// A seal of thinking waits for the next call, whose id carries it.
     fn seal(&mut self, seal: &Seal<'_>, out: &mut Vec<u8>) {
         match self.open {
             Open::Reasoning => {
                 let seal = seal.clone().into_owned();
                 self.speaker(self.speaker).seals.push(seal);
             }
-            Open::Call { index, .. } if seal.kind == SealKind::Call && !is_legacy(&self.asked) => {
-                let packed = seal::to_text(std::slice::from_ref(seal));
-                self.chunk(Content::None, out, |delta| {
-                    let mut calls = delta.list("tool_calls");
-                    let mut call = calls.object();
-                    call.put("index", &index);
-                    let mut extra = call.object("extra_content");
-                    let mut google = extra.object("google");
-                    google.put("thought_signature", &packed);
-                    google.end();
-                    extra.end();
-                    call.end();
-                    calls.end();
-                });
-                self.end_choice(out);
-            }
-            Open::Call { .. } | Open::Text | Open::Refusal | Open::Silent => {}
+            Open::Call(call) => self.late_seal(call, seal, out),
+            Open::Text | Open::Refusal | Open::Silent => {}
         }
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        // No arguments are an empty object.
-        if let Open::Call { empty: true, kind: CallKind::Function, .. } = self.open {
-            self.arguments("{}", out);
+        if let Open::Call(call) = self.open {
+            self.end_call(call, out);
         }
         self.open = Open::Silent;
     }
 
     fn finish(&mut self, candidate: u32, reason: Finish, out: &mut Vec<u8>) {
         self.speaker = candidate;
-        let legacy = is_legacy(&self.asked);
+        let legacy = self.form == CallForm::Legacy;
         let speaker = self.speaker(candidate);
         let told = Told { calls: speaker.calls > 0, refused: speaker.refused, legacy };
         self.chunk(Content::Empty, out, |_| {});
@@ -406,12 +322,4 @@ enum Content {
     None,
     /// There is none.
     Empty,
-}
-
-/// A call's type, and the key of what it is called with.
-const fn words(kind: CallKind) -> (&'static str, &'static str) {
-    match kind {
-        CallKind::Function => ("function", "arguments"),
-        CallKind::Custom => ("custom", "input"),
-    }
 }

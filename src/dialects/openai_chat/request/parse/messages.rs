@@ -1,21 +1,17 @@
 //! A client's messages → turns, with the seals that travelled in the ids of its calls.
 
 use std::borrow::Cow;
-use std::slice::SliceIndex;
 
 use crate::dialects::openai_chat::wire::{
-    Arguments, Content, ContentPart, InputAudio, InputFile, MediaUrl, OrText, Str,
-    ToolCall as WireCall, request as wire,
+    Arguments, Content, ContentPart, OrText, Str, ToolCall as WireCall, request as wire,
 };
 use crate::ir::Text;
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
-use crate::ir::request::{
-    CallKind, File, Image, Media, Part, ReasoningPart, Role, Source, ToolCall, ToolResult, Turn,
-};
+use crate::ir::request::{CallKind, Media, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
 use crate::ir::seal::{self, Seal, SealKind};
 
-use super::given;
+use super::{given, media};
 
 /// Reads the messages in order.
 pub(super) fn turns<'a>(
@@ -201,22 +197,27 @@ impl<'a> Reader<'a, '_> {
             }
             "image_url" => {
                 let image = part.image_url.ok_or_else(|| missing("image_url"))?;
-                parts.push(Part::Image(read_image(image).ok_or_else(|| missing("image_url.url"))?));
+                parts.push(Part::Image(
+                    media::read_image(image).ok_or_else(|| missing("image_url.url"))?,
+                ));
             }
             "video_url" => {
-                let (url, _) = url_of(part.video_url.ok_or_else(|| missing("video_url"))?);
-                let (source, mime) = source_of(url).ok_or_else(|| missing("video_url.url"))?;
+                let (url, _) = media::url_of(part.video_url.ok_or_else(|| missing("video_url"))?);
+                let (source, mime) =
+                    media::source_of(url).ok_or_else(|| missing("video_url.url"))?;
                 parts.push(Part::Video(Media { source, mime }));
             }
             "input_audio" => {
                 let audio = part.input_audio.ok_or_else(|| missing("input_audio"))?;
                 parts.push(Part::Audio(
-                    read_audio(audio).ok_or_else(|| missing("input_audio.data"))?,
+                    media::read_audio(audio).ok_or_else(|| missing("input_audio.data"))?,
                 ));
             }
             "file" => {
                 let file = part.file.ok_or_else(|| missing("file"))?;
-                parts.push(Part::File(read_file(file).ok_or_else(|| missing("file.file_data"))?));
+                parts.push(Part::File(
+                    media::read_file(file).ok_or_else(|| missing("file.file_data"))?,
+                ));
             }
             other => self.unsaid.refuse(
                 format!("messages.{}.content.{}", at.0, at.1),
@@ -310,15 +311,7 @@ fn read_call<'a>(call: WireCall<'a>, field: &str) -> Result<Called<'a>, Error> {
 fn own_id(id: Text<'_>) -> (Text<'_>, Vec<Seal<'static>>) {
     let (own, seals) = seal::unwrap_id(&id);
     let length = own.len();
-    if length == id.len() { (id, seals) } else { (slice(&id, ..length), seals) }
-}
-
-/// A piece of a text, borrowing what it borrows.
-fn slice<'a, R: SliceIndex<str, Output = str>>(text: &Text<'a>, range: R) -> Text<'a> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
-        Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_owned()),
-    }
+    if length == id.len() { (id, seals) } else { (media::slice(&id, ..length), seals) }
 }
 
 fn native_seal(kind: SealKind, data: Text<'_>) -> Seal<'_> {
@@ -359,67 +352,4 @@ fn place_thinking<'a>(own: ReasoningPart<'a>, calls: &mut [Called<'a>], parts: &
     if let Some(first) = calls.first_mut() {
         parts.extend(first.thoughts.drain(..).map(Part::Reasoning));
     }
-}
-
-fn url_of(media: MediaUrl<'_>) -> (Text<'_>, Option<Text<'_>>) {
-    match media {
-        OrText::Other(object) => (given(object.url).unwrap_or_default(), given(object.detail)),
-        OrText::Text(url) => (url, None),
-    }
-}
-
-fn read_image(image: MediaUrl<'_>) -> Option<Image<'_>> {
-    let (url, detail) = url_of(image);
-    let (source, mime) = source_of(url)?;
-    Some(Image { source, mime, detail })
-}
-
-fn read_audio(audio: InputAudio<'_>) -> Option<Media<'_>> {
-    let (data, format) = match audio {
-        OrText::Other(object) => (given(object.data)?, given(object.format)),
-        OrText::Text(data) => (data, None),
-    };
-    let (source, mime) = data_of(data)?;
-    let mime = mime.or_else(|| Some(format!("audio/{}", format?).into()));
-    Some(Media { source, mime })
-}
-
-fn read_file(file: InputFile<'_>) -> Option<File<'_>> {
-    let name = given(file.filename);
-    let (source, mime) = match (given(file.file_data), given(file.file_id)) {
-        (Some(data), _) => data_of(data)?,
-        (None, Some(id)) => (Source::FileId(id), None),
-        (None, None) => return None,
-    };
-    let is_pdf = name.as_deref().is_some_and(|name| name.to_ascii_lowercase().ends_with(".pdf"));
-    let mime = mime.or_else(|| is_pdf.then_some(Cow::Borrowed("application/pdf")));
-    Some(File { source, mime, name, context: None, cite: false })
-}
-
-/// The bytes in a field for data: with or without a `data:` prefix; OpenRouter takes addresses there too.
-fn data_of(data: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
-    match source_of(data)? {
-        (Source::Url(data), None) if !data.starts_with("http") => {
-            Some((Source::Base64(data), None))
-        }
-        other => Some(other),
-    }
-}
-
-/// A `data:` address is its bytes; any other is kept as it is. `None`: there is none, or its data is not base64.
-/// <https://www.rfc-editor.org/rfc/rfc2397>
-fn source_of(url: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
-    const PREFIX: &str = "data:";
-    if url.is_empty() {
-        return None;
-    }
-    if !url.starts_with(PREFIX) {
-        return Some((Source::Url(url), None));
-    }
-    let comma = url.find(',')?;
-    let head = url.get(PREFIX.len()..comma)?.strip_suffix(";base64")?;
-    let mime = head.split(';').next().unwrap_or_default().len();
-    let mime = slice(&url, PREFIX.len()..PREFIX.len() + mime);
-    let data = slice(&url, comma + 1..);
-    Some((Source::Base64(data), Some(mime).filter(|mime| !mime.is_empty())))
 }

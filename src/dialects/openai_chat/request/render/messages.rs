@@ -2,20 +2,16 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use crate::dialects::openai_chat::response::hosted_name;
 use crate::dialects::openai_chat::wire::json::{List, Object};
 use crate::dialects::tools::wrap_input;
-use crate::ir::Text;
-use crate::ir::request::{
-    CallKind, File, Image, Media, Part, ReasoningPart, Role, Source, ToolCall, ToolResult, Turn,
-};
+use crate::ir::request::{CallKind, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
 use crate::ir::seal::{Seal, SealKind};
 
 use super::family::Vendor;
+use super::media::{document_text, put_text};
 use super::{Scribe, digest};
 
 /// The fields that readable thinking comes and goes in.
@@ -96,79 +92,6 @@ impl Scribe<'_> {
         }
     }
 
-    fn image(&mut self, image: &Image<'_>, content: &mut List<'_>) {
-        let url: Text<'_> = match &image.source {
-            Source::Base64(data) => {
-                let mime = image.mime.as_deref().unwrap_or_else(|| image_mime(data));
-                format!("data:{mime};base64,{data}").into()
-            }
-            Source::Url(url) => url.as_ref().into(),
-            Source::FileId(_) => return self.refuse_file_id(),
-            Source::Text(text) => return put_text(text, content),
-        };
-        let mut part = content.object();
-        part.put("type", "image_url");
-        let mut object = part.object("image_url");
-        object.put("url", &url);
-        match image.detail.as_deref() {
-            Some(detail @ ("auto" | "low" | "high")) => object.put("detail", detail),
-            Some(_) => self.losses.drop("image_detail"),
-            None => {}
-        }
-        object.end();
-        part.end();
-    }
-
-    fn file(&mut self, file: &File<'_>, content: &mut List<'_>) {
-        if file.cite {
-            self.losses.drop("citations");
-        }
-        self.losses.drop_some(&file.context, "context");
-        if let Some(text) = document_text(file) {
-            return put_text(&text, content);
-        }
-        let data = match &file.source {
-            Source::Base64(data) => data,
-            Source::FileId(_) => return self.refuse_file_id(),
-            Source::Url(_) | Source::Text(_) => {
-                let why = "Chat Completions takes a document's bytes, not its address";
-                return self.losses.refuse("document.url", why);
-            }
-        };
-        let mime = file.mime.as_deref().unwrap_or("application/pdf");
-        let mut part = content.object();
-        part.put("type", "file");
-        let mut object = part.object("file");
-        // OpenAI demands a name with the data.
-        object.put("filename", file.name.as_deref().unwrap_or("document.pdf"));
-        object.put("file_data", &format!("data:{mime};base64,{data}"));
-        object.end();
-        part.end();
-    }
-
-    fn audio(&mut self, audio: &Media<'_>, content: &mut List<'_>) {
-        let format = match audio.mime.as_deref() {
-            Some("audio/wav" | "audio/x-wav" | "audio/wave") => Some("wav"),
-            Some("audio/mp3" | "audio/mpeg") => Some("mp3"),
-            Some(_) | None => None,
-        };
-        let (Source::Base64(data), Some(format)) = (&audio.source, format) else {
-            let why = "Chat Completions takes the bytes of wav and mp3 recordings alone";
-            return self.losses.refuse("audio", why);
-        };
-        let mut part = content.object();
-        part.put("type", "input_audio");
-        let mut object = part.object("input_audio");
-        object.put("data", data);
-        object.put("format", format);
-        object.end();
-        part.end();
-    }
-
-    fn refuse_file_id(&mut self) {
-        self.losses.refuse("file_id", "a file that one provider keeps means nothing to another");
-    }
-
     /// One message: text and calls of a turn stand side by side.
     fn assistant(&mut self, parts: &[Part<'_>], list: &mut List<'_>) {
         let text = joined(parts, "");
@@ -245,28 +168,22 @@ impl Scribe<'_> {
     fn call(&self, call: &ToolCall<'_>, mut object: Object<'_>) {
         let name = self.toolbox.sent(call.namespace.as_deref(), &call.name);
         object.put("id", &self.call_id(&call.id));
-        let function = match call.kind {
-            CallKind::Function if call.arguments.trim().is_empty() => Some("{}".into()),
-            CallKind::Function => Some(Cow::Borrowed(call.arguments.as_ref())),
-            CallKind::Custom if self.is_wrapped(name) => Some(wrap_input(&call.arguments).into()),
-            CallKind::Custom => None,
+        let wrapped = call.kind == CallKind::Custom && self.is_wrapped(name);
+        let (kind, key, said) = match call.kind {
+            CallKind::Custom if wrapped => {
+                ("function", "arguments", wrap_input(&call.arguments).into())
+            }
+            CallKind::Custom => ("custom", "input", Cow::Borrowed(&*call.arguments)),
+            CallKind::Function if call.arguments.trim().is_empty() => {
+                ("function", "arguments", "{}".into())
+            }
+            CallKind::Function => ("function", "arguments", Cow::Borrowed(&*call.arguments)),
         };
-        match function {
-            Some(arguments) => {
-                object.put("type", "function");
-                let mut function = object.object("function");
-                function.put("name", name);
-                function.put("arguments", &arguments);
-                function.end();
-            }
-            None => {
-                object.put("type", "custom");
-                let mut custom = object.object("custom");
-                custom.put("name", name);
-                custom.put("input", &call.arguments);
-                custom.end();
-            }
-        }
+        object.put("type", kind);
+        let mut called = object.object(kind);
+        called.put("name", name);
+        called.put(key, &said);
+        called.end();
         let seal = call.seal.as_ref().filter(|seal| self.is_own(seal));
         if let Some(seal) = seal.filter(|seal| seal.kind == SealKind::Call) {
             let mut extra = object.object("extra_content");
@@ -342,13 +259,6 @@ impl Scribe<'_> {
     }
 }
 
-fn put_text(text: &str, content: &mut List<'_>) {
-    let mut part = content.object();
-    part.put("type", "text");
-    part.put("text", text);
-    part.end();
-}
-
 /// The texts of a turn, in order.
 fn joined<'p>(parts: &'p [Part<'_>], between: &str) -> Cow<'p, str> {
     let mut texts = parts.iter().filter_map(text_of);
@@ -409,34 +319,9 @@ fn result_text<'p>(result: &'p ToolResult<'_>) -> Cow<'p, str> {
     text
 }
 
-/// A document that is text, as text: files here are PDFs.
-fn document_text<'p>(file: &'p File<'_>) -> Option<Cow<'p, str>> {
-    match &file.source {
-        Source::Text(text) => Some(Cow::Borrowed(text)),
-        Source::Base64(data) if file.mime.as_deref().is_some_and(is_text) => {
-            String::from_utf8(STANDARD.decode(data.as_bytes()).ok()?).ok().map(Cow::Owned)
-        }
-        Source::Base64(_) | Source::Url(_) | Source::FileId(_) => None,
-    }
-}
-
-fn is_text(mime: &str) -> bool {
-    mime.starts_with("text/") || mime == "application/json"
-}
-
 /// The members of a JSON list, without its brackets; `None` where it is none or empty.
 fn list_members(json: &str) -> Option<&str> {
     let raw: &RawValue = serde_json::from_str(json).ok()?;
     let members = raw.get().strip_prefix('[')?.strip_suffix(']')?.trim();
     (!members.is_empty()).then_some(members)
-}
-
-/// The type of an image by its first bytes. <https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern>
-fn image_mime(base64: &str) -> &'static str {
-    match base64.get(..4) {
-        Some("/9j/") => "image/jpeg",
-        Some("R0lG") => "image/gif",
-        Some("UklG") => "image/webp",
-        Some(_) | None => "image/png",
-    }
 }
