@@ -18,6 +18,11 @@ use crate::translate;
 
 /// Takes in a piece of the answer, and puts in its place what the client hears of it.
 pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Result<()> {
+    if exchange.reply.is_none() && !exchange.gate.is_held() {
+        // The client has been told why there is no answer; the rest of that answer is nobody's.
+        *body = None;
+        return Ok(());
+    }
     let Exchange {
         call: Some(call), attempt: Some(attempt), reply: Some(reply), gate, live, ..
     } = exchange
@@ -79,18 +84,18 @@ fn take_trouble(
     body: &mut Option<Bytes>,
     mut trouble: Trouble,
 ) -> Result<()> {
-    if let Some(lease) = retry::next_lease(exchange, &mut trouble) {
+    let next = retry::next_lease(exchange, &mut trouble);
+    let head = exchange.reply.take().map(|reply| reply.head);
+    if let Some(lease) = next {
         exchange.next = Some(lease);
         let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
+        retry::remember(exchange, trouble, head);
         error.retry = true.into();
         return Err(error);
     }
-    let Some(reply) = &exchange.reply else {
-        exchange.refusal = Some(trouble.error);
-        return Error::e_explain(MOVED_ON, "no reply");
-    };
-    let (head, said) = refuse::passed_on(exchange, &trouble, &reply.head);
+    let (trouble, head) = retry::most_telling(exchange, trouble, head);
     exchange.outcome = Some(trouble.verdict.note);
+    let (head, said) = refuse::passed_on(exchange, &trouble, head.as_ref());
     commit(exchange, Box::new(head));
     *body = Some(said);
     Ok(())

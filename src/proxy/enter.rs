@@ -1,14 +1,16 @@
 //! Who asks, and for what? Everything that can be said of a request before an account is chosen.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
+use pingora_timeout::fast_timeout::fast_sleep;
 
 use super::exchange::{Call, Exchange};
+use super::retry::{self, NoAccount};
 use super::{models, receive, refuse};
 use crate::auth::Refused;
 use crate::config::AuthMode;
@@ -99,6 +101,37 @@ fn is_foreign(origin: &HeaderValue) -> bool {
     };
     of_the_web && !local
 }
+
+/// Leases the first account; waits for one where that takes no longer than a client would wait anyway.
+pub async fn wait_for_account(
+    session: &mut Session,
+    exchange: &mut Exchange,
+) -> Result<std::result::Result<(), Refusal>> {
+    let began = Instant::now();
+    loop {
+        let (at, refusal) = match retry::first_attempt(exchange) {
+            Ok(()) => return Ok(Ok(())),
+            Err(NoAccount::Refused(refusal)) => return Ok(Err(refusal)),
+            Err(NoAccount::Later(at, refusal)) => (at, refusal),
+        };
+        if at > began + WORTH_WAITING {
+            return Ok(Err(refusal));
+        }
+        let wait = at.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT);
+        tokio::select! {
+            gone = session.downstream_session.read_body_or_idle(true) => {
+                exchange.outcome = Some(super::CLIENT_LEFT);
+                gone.map_err(pingora::Error::into_down)?;
+            }
+            () = fast_sleep(wait) => exchange.waited = began.elapsed(),
+        }
+    }
+}
+
+/// An account that can be asked within this time is waited for; SDKs come back no sooner after a 429.
+const WORTH_WAITING: Duration = Duration::from_secs(2);
+/// Timers end a little before or after their time.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 fn authenticate(
     exchange: &Exchange,

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
+use pingora::http::ResponseHeader;
 
 use super::attempt::Attempt;
 use super::live::Live;
 use super::replay::Gate;
-use super::reply::Reply;
+use super::reply::{Reply, Trouble};
 use crate::clock::Now;
 use crate::dialects::Dialect;
 use crate::ir::error::Error;
@@ -41,6 +42,10 @@ pub struct Exchange {
     pub reply: Option<Reply>,
     /// The account to ask next, leased while the last answer was judged.
     pub next: Option<Lease>,
+    /// The most telling of what went wrong so far, with the head that it came under.
+    pub telling: Option<Box<(Trouble, Option<ResponseHeader>)>>,
+    /// How long it waited for an account.
+    pub waited: Duration,
     /// Why there will be no answer.
     pub refusal: Option<Error>,
     /// What the exchange and its session tell each other.
@@ -118,6 +123,8 @@ impl Exchange {
             attempt: None,
             reply: None,
             next: None,
+            telling: None,
+            waited: Duration::ZERO,
             refusal: None,
             gate: Arc::new(Gate::new()),
             trail: Vec::new(),

@@ -24,6 +24,7 @@ pub fn line(exchange: &Exchange) {
         attempts = exchange.trail.len(),
         tried = (exchange.trail.len() > 1).then(|| tried(&exchange.trail)),
         status = exchange.status.as_ref().map(StatusCode::as_u16),
+        waited_ms = (!exchange.waited.is_zero()).then(|| milliseconds(exchange.waited)),
         first_byte_ms = exchange.first_byte.map(milliseconds),
         total_ms = milliseconds(exchange.elapsed()),
         input = usage.input,

@@ -86,25 +86,19 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         exchange: &mut Self::CTX,
     ) -> Result<bool> {
-        match enter::enter(session, exchange).await? {
-            Entered::Answered => Ok(true),
-            Entered::Call(call) => {
-                exchange.call = Some(call);
-                match retry::first_attempt(exchange) {
-                    Ok(()) => {
-                        let has_body =
-                            exchange.call.as_ref().is_some_and(|call| !call.body.is_empty());
-                        let gate = Arc::clone(&exchange.gate);
-                        Replay::install(&mut session.downstream_session, gate, has_body);
-                        Ok(false)
-                    }
-                    Err(refusal) => {
-                        refuse::write(session, exchange, &refusal).await?;
-                        Ok(true)
-                    }
-                }
-            }
+        let call = match enter::enter(session, exchange).await? {
+            Entered::Answered => return Ok(true),
+            Entered::Call(call) => call,
+        };
+        let has_body = !call.body.is_empty();
+        exchange.call = Some(call);
+        if let Err(refusal) = enter::wait_for_account(session, exchange).await? {
+            refuse::write(session, exchange, &refusal).await?;
+            return Ok(true);
         }
+        let gate = Arc::clone(&exchange.gate);
+        Replay::install(&mut session.downstream_session, gate, has_body);
+        Ok(false)
     }
 
     async fn upstream_peer(

@@ -31,10 +31,10 @@ pub fn response(exchange: &Exchange, error: &Error) -> (ResponseHeader, Bytes) {
 pub fn passed_on(
     exchange: &Exchange,
     trouble: &Trouble,
-    upstream: &ResponseHeader,
+    upstream: Option<&ResponseHeader>,
 ) -> (ResponseHeader, Bytes) {
     let (mut head, mut body) = response(exchange, &trouble.error);
-    if let Some(raw) = &trouble.raw {
+    if let (Some(raw), Some(upstream)) = (&trouble.raw, upstream) {
         body = raw.clone();
         head.set_status(upstream.status).ok();
         set(&mut head, header::CONTENT_LENGTH.as_str(), body.len().into());

@@ -1,7 +1,8 @@
 //! Which account is asked next, and whether one is: leases, attempts that failed, and what broke.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::attempt::Attempt;
@@ -12,7 +13,7 @@ use super::reply::Trouble;
 use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::pool::lease::Lease;
-use crate::pool::unavailable::Unavailable;
+use crate::pool::unavailable::{Exhausted, Unavailable};
 use crate::pool::verdict::{Failure, Outcome, Verdict};
 use crate::pool::{Reach, Want};
 
@@ -21,14 +22,22 @@ pub const MOVED_ON: ErrorType = ErrorType::Custom("next attempt");
 /// How often a request is sent again because a kept connection had gone stale.
 const RESENDS: u32 = 2;
 
+/// Why a request has no account to begin with.
+pub enum NoAccount {
+    /// That will not change soon enough.
+    Refused(Refusal),
+    /// One can be asked from then on.
+    Later(Instant, Refusal),
+}
+
 /// Leases the first account and prepares what it is told.
-pub fn first_attempt(exchange: &mut Exchange) -> Result<(), Refusal> {
+pub fn first_attempt(exchange: &mut Exchange) -> Result<(), NoAccount> {
     let mut last = None;
     for _ in 0..exchange.live.config.pool.max_attempts.get() {
         let lease = match lease(exchange) {
             Ok(lease) => lease,
             Err(why) => {
-                return Err(last.unwrap_or_else(|| unavailable(&why, exchange)));
+                return Err(last.map_or_else(|| no_account(&why, exchange), NoAccount::Refused));
             }
         };
         match begin(exchange, lease) {
@@ -37,14 +46,23 @@ pub fn first_attempt(exchange: &mut Exchange) -> Result<(), Refusal> {
             Err(refusal) => last = Some(refusal),
         }
     }
-    Err(last.unwrap_or_else(|| Refusal::new(ErrorKind::Internal, "no account was tried")))
+    let none = || Refusal::new(ErrorKind::Internal, "no account was tried");
+    Err(NoAccount::Refused(last.unwrap_or_else(none)))
 }
 
-fn unavailable(why: &Unavailable, exchange: &Exchange) -> Refusal {
-    exchange.call.as_ref().map_or_else(
-        || Refusal::new(ErrorKind::Internal, "nothing was asked"),
-        |call| refuse::unavailable(why, exchange, call),
-    )
+fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
+    let Some(call) = &exchange.call else {
+        return NoAccount::Refused(Refusal::new(ErrorKind::Internal, "nothing was asked"));
+    };
+    let refusal = refuse::unavailable(why, exchange, call);
+    match why {
+        Unavailable::Exhausted(Exhausted { retry_at: Some(at), .. }) => {
+            NoAccount::Later(*at, refusal)
+        }
+        Unavailable::Exhausted(_) | Unavailable::NoSuchModel | Unavailable::NotForClient => {
+            NoAccount::Refused(refusal)
+        }
+    }
 }
 
 fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
@@ -126,14 +144,55 @@ pub fn move_on(exchange: &mut Exchange, mut trouble: Trouble) -> Box<Error> {
     exchange.reply = None;
     let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
     if let Some(lease) = next_lease(exchange, &mut trouble) {
+        remember(exchange, trouble, None);
         exchange.next = Some(lease);
         error.retry = true.into();
         return error;
     }
+    let (trouble, _) = most_telling(exchange, trouble, None);
     exchange.outcome = Some(trouble.verdict.note);
     exchange.refusal = Some(trouble.error);
     error.retry = false.into();
     error
+}
+
+/// Keeps why an account did not answer, in case that no other does.
+pub fn remember(exchange: &mut Exchange, trouble: Trouble, head: Option<ResponseHeader>) {
+    let telling = most_telling(exchange, trouble, head);
+    exchange.telling = Some(Box::new(telling));
+}
+
+/// Of all that went wrong, what helps the client most: when to come back before what failed, and that before what is the
+/// owner's to mend. Among equals the first: its account was the best choice.
+pub fn most_telling(
+    exchange: &mut Exchange,
+    trouble: Trouble,
+    head: Option<ResponseHeader>,
+) -> (Trouble, Option<ResponseHeader>) {
+    match exchange.telling.take() {
+        Some(before) if trouble.verdict.moves_on() && rank(&before.0) <= rank(&trouble) => {
+            let (mut before, head) = *before;
+            before.error.retry_after = trouble.error.retry_after.or(before.error.retry_after);
+            (before, head)
+        }
+        Some(_) | None => (trouble, head),
+    }
+}
+
+const fn rank(trouble: &Trouble) -> u8 {
+    match trouble.error.kind {
+        ErrorKind::RateLimit => 0,
+        ErrorKind::Overloaded => 1,
+        ErrorKind::Timeout => 2,
+        ErrorKind::Internal => 3,
+        ErrorKind::InvalidRequest
+        | ErrorKind::Authentication
+        | ErrorKind::Billing
+        | ErrorKind::Permission
+        | ErrorKind::NotFound
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::TooLarge => 4,
+    }
 }
 
 /// What an error in the middle of an attempt means.
