@@ -6,7 +6,7 @@ pub mod response;
 pub mod stream;
 pub mod wire;
 
-use crate::ir::request::HostedKind;
+use crate::ir::request::{HostedItem, HostedKind};
 
 /// The namespace that OpenAI's own client-run tools (`shell`, `apply_patch` …) have in the ir. To the other dialects they
 /// are functions like any other; here they are told from a client's function of the same name. A real namespace has no colon.
@@ -25,7 +25,14 @@ fn hosted_kind(item_type: &str) -> HostedKind {
     }
 }
 
-/// The types of the items that may stand in an output or an input as they came; items of other dialects have other names.
+/// Whether an item of the provider's doing is of this dialect: then it stands in an output or an input as it came.
+fn is_own_item(item: &HostedItem<'_>) -> bool {
+    // Anthropic has a block of this name, too.
+    let own = item.name != "compaction" || item.raw.get().contains("\"encrypted_content\"");
+    own && OWN_ITEMS.contains(&item.name.as_ref())
+}
+
+/// The types of such items.
 const OWN_ITEMS: [&str; 23] = [
     "apply_patch_call",
     "apply_patch_call_output",

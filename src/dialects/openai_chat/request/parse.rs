@@ -8,6 +8,7 @@ mod fault;
 
 use std::borrow::Cow;
 
+use crate::dialects::openai_chat::response::{CUSTOM, FUNCTION_CALL};
 use crate::dialects::openai_chat::wire::{OrText, Str, request as wire};
 use crate::ir::Text;
 use crate::ir::error::{Error, ErrorKind};
@@ -15,8 +16,6 @@ use crate::ir::losses::Losses;
 use crate::ir::request::{
     Amount, Effort, Format, Reasoning, ReplyForm, Request, Sampling, Verbosity,
 };
-
-use super::super::response::{CUSTOM, FUNCTION_CALL};
 
 /// Reads a request's body.
 pub(super) fn request(body: &[u8]) -> Result<Request<'_>, Error> {

@@ -7,6 +7,9 @@ mod tools;
 mod family;
 mod schema;
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::dialects::Target;
@@ -215,13 +218,12 @@ fn schema_name(name: Option<&str>) -> String {
 }
 
 /// OpenAI allows 64 characters for the names of users and cache keys; a digest tells them apart as well.
-fn short(text: &str) -> std::borrow::Cow<'_, str> {
+fn short(text: &str) -> Cow<'_, str> {
     if text.chars().count() <= 64 { text.into() } else { digest(text, 64).into() }
 }
 
 /// The first `length` hexadecimal digits of a text's SHA-256.
 fn digest(text: &str, length: usize) -> String {
-    use std::fmt::Write as _;
     let mut out = String::with_capacity(64);
     for byte in Sha256::digest(text.as_bytes()) {
         let _ = write!(out, "{byte:02x}");

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::built_in;
 use crate::dialects::Target;
-use crate::dialects::openai_responses::{BUILT_IN, OWN_ITEMS, hash, hosted_name, wire};
+use crate::dialects::openai_responses::{BUILT_IN, hash, hosted_name, is_own_item, wire};
 use crate::dialects::tools::Toolbox;
 use crate::ir::losses::Losses;
 use crate::ir::request::{
@@ -204,7 +204,7 @@ impl<'r, 'l> History<'r, 'l> {
     }
 
     fn hosted(&mut self, item: &'r HostedItem<'r>) {
-        if !OWN_ITEMS.contains(&item.name.as_ref()) {
+        if !is_own_item(item) {
             self.losses.drop(hosted_name(item.tool));
             return;
         }

@@ -70,7 +70,7 @@ impl<'a> Talk<'a> {
         raws: &mut Raws<'a>,
     ) -> Result<(), Error> {
         let path = format!("input.{index}");
-        let local = item.environment.as_ref().is_none_or(wire::item::Environment::is_local);
+        let local = wire::item::is_local(item.environment.as_ref());
         match item.kind.as_str() {
             // The API takes an `item_reference` without its type too.
             "" if item.role.0.is_none() && item.id.0.is_some() => self.refuse_reference(&path),

@@ -62,7 +62,7 @@ pub fn render(
     toolbox: &Toolbox,
     out: &mut Vec<u8>,
 ) -> Losses {
-    let mut losses = request.unsaid.clone();
+    let mut losses = Losses::default();
     unsayable(request, &mut losses);
     let (instructions, input) = History::new(target, toolbox, &mut losses).read(&request.turns);
     let tools = settings::tools(request, toolbox, &mut losses);

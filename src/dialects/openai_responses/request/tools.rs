@@ -19,7 +19,7 @@ pub(super) fn declare<'a>(
     out: &mut Vec<Tool<'a>>,
     losses: &mut Losses,
 ) -> Result<(), Error> {
-    let local = tool.environment.as_ref().is_none_or(wire::item::Environment::is_local);
+    let local = wire::item::is_local(tool.environment.as_ref());
     match tool.kind.0.as_ref() {
         "function" => {
             losses.drop_some(&tool.output_schema, "output_schema");

@@ -125,7 +125,7 @@ pub(in super::super) fn keeps_raw(item: &Item<'_>) -> bool {
 
 /// A call of one of OpenAI's own tools that the client runs: its name and arguments. Those that OpenAI runs are hosted.
 fn client_run<'a>(item: &Item<'a>) -> Option<(&'static str, Option<&'a RawValue>)> {
-    let local = item.environment.as_ref().is_none_or(wire::item::Environment::is_local);
+    let local = wire::item::is_local(item.environment.as_ref());
     match item.kind.as_str() {
         "local_shell_call" => Some(("local_shell", item.action)),
         "shell_call" if local => Some(("shell", item.action)),

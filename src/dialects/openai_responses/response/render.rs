@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{OWN_ITEMS, error, hosted_name, json, wire};
+use super::super::{error, hosted_name, is_own_item, json, wire};
 use super::write::{CallItem, Items, annotation, logprob};
 use crate::dialects::Asked;
 use crate::ir::error::Error;
@@ -89,7 +89,7 @@ impl<'r> Whole<'r> {
             }
             Block::Audio { .. } => losses.drop("audio"),
             Block::Hosted(item) => {
-                if OWN_ITEMS.contains(&item.name.as_ref()) {
+                if is_own_item(item) {
                     self.items.push(&wire::output::Item::Raw(&item.raw));
                 } else {
                     losses.drop(hosted_name(item.tool));

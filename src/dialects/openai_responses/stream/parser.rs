@@ -229,8 +229,11 @@ impl Parser {
         }
     }
 
-    /// One event of the item whose turn it is.
+    /// One event of the item whose turn it is. What comes after its last one says nothing.
     fn apply(&mut self, kind: &str, wire: &wire::event::Event<'_>, each: &mut Each<'_>) {
+        if self.slots.get(self.front).is_none_or(|slot| slot.done) {
+            return;
+        }
         match (kind, wire.item) {
             ("response.output_item.added", Some(raw)) => return self.begin_item(raw, each),
             ("response.output_item.done", Some(raw)) => return self.end_item(raw, each),

@@ -143,6 +143,12 @@ impl Message {
             }
             "response.output_text.done" => self.complete(part, false, wire.text.as_str(), each),
             "response.output_text.annotation.added" => self.cite(part, wire.annotation, each),
+            "response.content_part.done" => {
+                let whole = wire.part.and_then(|raw| serde_json::from_str(raw.get()).ok());
+                if let Some(whole) = whole {
+                    self.finish_part(part, &whole, each);
+                }
+            }
             "response.refusal.delta" => self.say(part, true, wire.delta.as_str(), each),
             "response.refusal.done" => self.complete(part, true, wire.refusal.as_str(), each),
             _ => {}
@@ -186,20 +192,24 @@ impl Message {
             Content::Parts(parts) => parts,
             Content::None | Content::Other => return,
         };
-        for (index, part) in parts.into_iter().enumerate() {
-            if part.kind.as_str() == "refusal" {
-                self.complete(index, true, part.refusal.as_str(), each);
-                continue;
-            }
-            self.complete(index, false, part.text.as_str(), each);
-            let said = self.parts.get(index).cloned().unwrap_or_default();
-            for citation in read::citations(part.annotations).into_iter().skip(said.citations) {
-                self.piece(index, false, each).citations += 1;
-                each(&Event::Delta(Delta::Citation(citation)));
-            }
-            if !said.logprobs {
-                self.logprobs(index, part.logprobs, each);
-            }
+        for (index, part) in parts.iter().enumerate() {
+            self.finish_part(index, part, each);
+        }
+    }
+
+    fn finish_part(&mut self, index: usize, part: &wire::item::Part<'_>, each: &mut Each<'_>) {
+        if part.kind.as_str() == "refusal" {
+            self.complete(index, true, part.refusal.as_str(), each);
+            return;
+        }
+        self.complete(index, false, part.text.as_str(), each);
+        let said = self.parts.get(index).cloned().unwrap_or_default();
+        for citation in read::citations(part.annotations).into_iter().skip(said.citations) {
+            self.piece(index, false, each).citations += 1;
+            each(&Event::Delta(Delta::Citation(citation)));
+        }
+        if !said.logprobs {
+            self.logprobs(index, part.logprobs, each);
         }
     }
 

@@ -8,7 +8,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::text::{Loose, Str};
+use super::text::{Loose, Str, WordOr};
 
 /// One item of an input or an output: the members of all its kinds.
 #[derive(Clone, Debug, Deserialize)]
@@ -63,7 +63,7 @@ pub struct Item<'a> {
     pub execution: Loose<'a>,
     /// `shell_call`: where it runs.
     #[serde(default, borrow)]
-    pub environment: Option<Environment<'a>>,
+    pub environment: Option<WordOr<'a, Environment<'a>>>,
     /// How far it is.
     #[serde(default, borrow)]
     pub status: Loose<'a>,
@@ -192,9 +192,10 @@ pub struct Environment<'a> {
     pub kind: Loose<'a>,
 }
 
-impl Environment<'_> {
-    /// Whether the client runs it.
-    pub fn is_local(&self) -> bool {
-        matches!(self.kind.as_str(), "" | "local")
+/// Whether the client runs the shell. (The environment of a computer is a word, and says nothing of it.)
+pub fn is_local(environment: Option<&WordOr<'_, Environment<'_>>>) -> bool {
+    match environment {
+        Some(WordOr::Object(environment)) => matches!(environment.kind.as_str(), "" | "local"),
+        Some(WordOr::Word(_)) | None => true,
     }
 }

@@ -145,7 +145,7 @@ pub struct Tool<'a> {
     pub execution: Loose<'a>,
     /// `shell`: where it runs.
     #[serde(default, borrow)]
-    pub environment: Option<Environment<'a>>,
+    pub environment: Option<WordOr<'a, Environment<'a>>>,
     /// `web_search`: where to search.
     #[serde(default, borrow)]
     pub filters: Option<Filters<'a>>,
