@@ -3,6 +3,7 @@
 //! A body that is only forwarded needs its `model` read, and replaced in place: no more. Strings are skipped by `memchr`,
 //! so a body costs a small part of what parsing it would.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memchr2;
@@ -59,6 +60,16 @@ pub fn elements(text: &[u8], mut each: impl FnMut(Range<usize>)) -> Result<(), M
             return scan.expect_end();
         }
     }
+}
+
+/// A key as it is meant: `members` gives it as written, and it may be written with escapes.
+pub fn key(written: &[u8]) -> Cow<'_, [u8]> {
+    if !written.contains(&b'\\') {
+        return Cow::Borrowed(written);
+    }
+    let quoted = [b"\"", written, b"\""].concat();
+    serde_json::from_slice::<String>(&quoted)
+        .map_or(Cow::Borrowed(written), |text| Cow::Owned(text.into_bytes()))
 }
 
 struct Scan<'a> {
@@ -180,13 +191,16 @@ impl Scan<'_> {
     }
 }
 
-/// Cuts a JSON array that comes in pieces into its elements: how Gemini streams without `alt=sse`.
+/// Cuts a JSON array that comes in pieces into its elements: how Gemini streams without `alt=sse`. An object without an
+/// array is one element.
 #[derive(Debug, Default)]
 pub struct Elements {
     /// The open element, as far as it has come.
     held: Vec<u8>,
-    /// Brackets open, the array's own included.
+    /// Brackets open.
     depth: usize,
+    /// Those of them around an element: the array's, or none for an object without an array.
+    around: usize,
     in_string: bool,
     after_backslash: bool,
 }
@@ -195,7 +209,7 @@ impl Elements {
     /// Feeds a piece; calls `each` with every object of the array that it completes.
     pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(&[u8])) {
         for &byte in chunk {
-            if self.depth > 1 {
+            if self.depth > self.around {
                 self.held.push(byte);
             }
             if self.in_string {
@@ -204,15 +218,19 @@ impl Elements {
             }
             match byte {
                 b'"' => self.in_string = true,
+                b'[' if self.depth == 0 => {
+                    self.depth = 1;
+                    self.around = 1;
+                }
                 b'{' | b'[' => {
-                    self.depth += 1;
-                    if self.depth == 2 {
+                    if self.depth == self.around {
                         self.held.push(byte);
                     }
+                    self.depth += 1;
                 }
                 b'}' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 1 {
+                    if self.depth == self.around && !self.held.is_empty() {
                         each(&self.held);
                         self.held.clear();
                     }

@@ -163,6 +163,10 @@ fn model_route(
         Some((model, operation))
     });
     let Some((model, operation)) = verb else {
+        if method == Method::POST {
+            // `models/x:inventContent`: a verb that nobody has.
+            return Err(NoRoute::NotFound(Dialect::Gemini));
+        }
         let dialect = models_dialect(prefix, headers);
         let read = method == Method::GET || method == Method::HEAD;
         return allow(read, Endpoint::Model(dialect, name.into_owned()), dialect, "GET, HEAD");

@@ -53,7 +53,7 @@ enum Asked {
 
 impl Server {
     /// A server over a configuration that is ready to work.
-    pub fn new(live: Live) -> Result<Self, Failure> {
+    pub fn new(live: Live, certificates: Option<String>) -> Self {
         let threads = match live.config.proxy.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,
@@ -62,15 +62,15 @@ impl Server {
             threads,
             max_retries: LOOP_BOUND,
             upstream_keepalive_pool_size: KEPT_CONNECTIONS,
-            ca_file: certificates()?,
+            ca_file: certificates,
             ..ServerConf::default()
         };
-        Ok(Self {
+        Self {
             runtime: Runtime::new_no_steal(threads, "levity"),
             live: Arc::new(ArcSwap::from_pointee(live)),
             in_flight: InFlight::default(),
             conf: Arc::new(conf),
-        })
+        }
     }
 
     /// Where tasks beside the proxy run.
@@ -188,7 +188,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// The file of certificate authorities to trust. The vendored OpenSSL knows no system's place for it, and Pingora panics
 /// over one that cannot be read.
-fn certificates() -> Result<Option<String>, Failure> {
+pub fn certificates() -> Result<Option<String>, Failure> {
     let Some(path) = openssl_probe::probe().cert_file else {
         log::warn!("no CA certificates found: install ca-certificates, or set SSL_CERT_FILE");
         return Ok(None);

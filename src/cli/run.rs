@@ -21,9 +21,10 @@ pub fn run(
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    super::log::install(arguments.log_format, arguments.log_level);
+    let _lines = super::log::install(arguments.log_format, arguments.log_level);
     let demo = if arguments.demo { Some(server::bind(([127, 0, 0, 1], 0).into())?) } else { None };
     let demo_address = demo.as_ref().map(TcpListener::local_addr).transpose()?;
+    let certificates = server::certificates()?;
     let load = |previous: Option<&Live>| {
         let mut config = Config::load(&arguments.options(), environment)?;
         if let Some(address) = demo_address {
@@ -32,12 +33,16 @@ pub fn run(
         usable(&config)?;
         let client_key = key::obtain(&config.proxy, environment)?;
         let secret = client_key.as_ref().map(ClientKey::secret);
-        Ok::<_, Failure>((Live::new(config.clone(), secret, previous), config, client_key))
+        Ok::<_, Failure>((
+            Live::new(config.clone(), secret, certificates.clone(), previous),
+            config,
+            client_key,
+        ))
     };
     let (live, config, client_key) = load(None)?;
     let listener = server::bind(config.proxy.bind())?;
     let address = listener.local_addr()?;
-    let server = Server::new(live)?;
+    let server = Server::new(live, certificates.clone());
     if let Some(listener) = demo {
         listener.set_nonblocking(true)?;
         server.spawn(serve_demo(listener));

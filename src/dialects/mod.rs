@@ -16,6 +16,7 @@ use crate::ir::losses::Losses;
 use crate::ir::request::{ReplyForm, Request};
 use crate::ir::response::Response;
 use crate::ir::usage::Usage;
+use crate::json;
 use crate::sse;
 use tools::Toolbox;
 
@@ -167,13 +168,38 @@ pub fn render_response(
 }
 
 /// Reads the value of an answer's `usage` (Gemini: `usageMetadata`) alone, for an answer that is only forwarded.
-pub fn parse_usage(_dialect: Dialect, _usage: &[u8]) -> Option<Usage> {
-    None
+pub fn parse_usage(dialect: Dialect, usage: &[u8]) -> Option<Usage> {
+    match dialect {
+        Dialect::OpenAiChat => openai_chat::response::parse_usage(usage),
+        Dialect::OpenAiResponses => openai_responses::response::parse_usage(usage),
+        Dialect::Anthropic => anthropic::response::parse_usage(usage),
+        Dialect::Gemini => gemini::response::parse_usage(usage),
+    }
 }
 
 /// Reads the usage that a stream's event tells, for a stream that is only forwarded.
-pub fn parse_event_usage(_dialect: Dialect, _event: &[u8]) -> Option<Usage> {
-    None
+pub fn parse_event_usage(dialect: Dialect, event: &[u8]) -> Option<Usage> {
+    let usage = match dialect {
+        Dialect::OpenAiChat => member(event, b"usage")?,
+        Dialect::OpenAiResponses => member(member(event, b"response")?, b"usage")?,
+        Dialect::Anthropic => match member(event, b"message") {
+            Some(message) => member(message, b"usage")?,
+            None => member(event, b"usage")?,
+        },
+        Dialect::Gemini => member(event, b"usageMetadata")?,
+    };
+    parse_usage(dialect, usage)
+}
+
+fn member<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut found = None;
+    json::members(object, |key, value| {
+        if key == name {
+            found = object.get(value);
+        }
+    })
+    .ok()?;
+    found
 }
 
 /// Reads an account's answer of status 400 or above, whatever it looks like (JSON, HTML, nothing).

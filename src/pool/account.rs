@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -76,7 +76,8 @@ impl Account {
         self.id
     }
 
-    /// How it serves `model` to a client; `None` when it does not. An account that is off serves nothing.
+    /// How it serves `model` to a client; `None` when it does not. An account that is off serves
+    /// nothing.
     pub fn serves<'a>(&'a self, model: &'a str, client: Dialect) -> Option<Service<'a>> {
         let dialect = self.dialect_for(client)?;
         let model = self.upstream_model(model)?;
@@ -170,6 +171,8 @@ pub struct Tally {
 #[derive(Debug, Default)]
 pub(super) struct Live {
     pub(super) in_flight: AtomicU32,
+    /// Whether it has answered since it last failed.
+    pub(super) proven: AtomicBool,
     pub(super) leased: AtomicU64,
     pub(super) served: AtomicU64,
     pub(super) refused: AtomicU64,

@@ -62,7 +62,8 @@ impl<'a> Fault<'a> {
         let document: Option<Document<'a>> = serde_json::from_slice(body).ok();
         let envelope = match document {
             Some(Document::One(envelope)) => Some(*envelope),
-            // Gemini's streams are arrays where `alt=sse` was not asked for, and so are their errors.
+            // Gemini's streams are arrays where `alt=sse` was not asked for, and so are their
+            // errors.
             Some(Document::Many(envelopes)) => envelopes.into_iter().next(),
             Some(Document::Other(_)) | None => None,
         };
@@ -194,8 +195,8 @@ enum Document<'a> {
     Other(IgnoredAny),
 }
 
-/// OpenAI, Anthropic and Gemini put an object under `error`, xAI a string; FastAPI servers say `detail`, Mistral
-/// and the error events of OpenAI Responses have the fields at the top.
+/// OpenAI, Anthropic and Gemini put an object under `error`, xAI a string; FastAPI servers say
+/// `detail`, Mistral and the error events of OpenAI Responses have the fields at the top.
 /// <https://platform.openai.com/docs/guides/error-codes> <https://docs.anthropic.com/en/api/errors>
 /// <https://ai.google.dev/gemini-api/docs/troubleshooting>
 #[derive(Deserialize)]

@@ -1,27 +1,27 @@
 //! The permission to ask one account once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::account::Account;
+use super::account::{Account, Live};
 use super::cooldown::{Cause, Wait};
 use super::gate::{Gate, Ticket};
+use super::lineup::Seat;
 use super::verdict::{Failure, Kind, Outcome, Scope, Verdict};
 use crate::clock::Now;
 use crate::dialects::Dialect;
 
 /// One request's slot at one account.
 ///
-/// Dropped, it gives its slot back and says nothing of the account, as is right for a client that left.
+/// Dropped, it gives its slot back and says nothing of the account, as is right for a client that
+/// left.
 #[must_use = "an account is held until the lease is settled or dropped"]
 #[derive(Debug)]
 pub struct Lease {
-    account: Arc<Account>,
+    seat: Arc<Seat>,
     dialect: Dialect,
-    model: Arc<str>,
     since: Instant,
-    gate: Arc<Gate>,
     tickets: Option<Tickets>,
 }
 
@@ -42,33 +42,22 @@ enum Effect {
 
 impl Lease {
     /// Takes a slot and passes the three gates; all or nothing.
-    pub(super) fn claim(
-        account: &Arc<Account>,
-        (model, gate): (&Arc<str>, &Arc<Gate>),
-        dialect: Dialect,
-        now: Instant,
-    ) -> Option<Self> {
+    pub(super) fn claim(seat: &Arc<Seat>, dialect: Dialect, now: Instant) -> Option<Self> {
+        let account = &*seat.account;
         if !account.live.take_slot(account.config.max_concurrency) {
             return None;
         }
-        let Some(tickets) = Tickets::take(account, gate, now) else {
+        let Some(tickets) = Tickets::take(account, &seat.gate, now) else {
             account.live.give_slot();
             return None;
         };
         account.live.leased.fetch_add(1, Ordering::Relaxed);
-        Some(Self {
-            account: Arc::clone(account),
-            dialect,
-            model: Arc::clone(model),
-            since: now,
-            gate: Arc::clone(gate),
-            tickets: Some(tickets),
-        })
+        Some(Self { seat: Arc::clone(seat), dialect, since: now, tickets: Some(tickets) })
     }
 
     /// The account to ask.
     pub fn account(&self) -> &Account {
-        &self.account
+        &self.seat.account
     }
 
     /// What to speak to it.
@@ -78,7 +67,7 @@ impl Lease {
 
     /// The model's name there.
     pub fn model(&self) -> &str {
-        &self.model
+        &self.seat.model
     }
 
     /// When it was taken.
@@ -86,26 +75,18 @@ impl Lease {
         self.since
     }
 
-    /// The answer has begun with meaning: the account works, and a probe need not wait for the answer's end.
+    /// The answer has begun with meaning: the account works, and a probe need not wait for the
+    /// answer's end.
     pub fn answered(&mut self) {
         let Some(tickets) = self.tickets else { return };
         self.apply(tickets, [Effect::Clear; 3], self.since);
         self.tickets = Some(tickets.answered());
+        self.seat.account.live.proven.store(true, Ordering::Relaxed);
     }
 
     /// Ends the lease with what the attempt says of the account.
     pub fn settle(mut self, verdict: Verdict, now: Now) {
-        let counters = &self.account.live;
-        let counter: Option<&AtomicU64> = match verdict.outcome {
-            Outcome::Served => Some(&counters.served),
-            Outcome::Abandoned => None,
-            Outcome::ClientFault | Outcome::Unfit | Outcome::Missing => Some(&counters.refused),
-            Outcome::Limited { .. } | Outcome::Rejected => Some(&counters.limited),
-            Outcome::Failed { .. } => Some(&counters.failed),
-        };
-        if let Some(counter) = counter {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        record(&self.seat.account.live, verdict.outcome);
         if let Some(tickets) = self.tickets.take() {
             self.apply(tickets, effects(verdict.outcome), now.monotonic);
         }
@@ -113,10 +94,11 @@ impl Lease {
 
     fn apply(&self, tickets: Tickets, effects: [Effect; 3], now: Instant) {
         let [provider, account, model] = effects;
+        let Seat { account: owner, gate, .. } = &*self.seat;
         let gates = [
-            (&*self.account.provider, tickets.provider, provider),
-            (&self.account.gates.account, tickets.account, account),
-            (&*self.gate, tickets.model, model),
+            (&*owner.provider, tickets.provider, provider),
+            (&owner.gates.account, tickets.account, account),
+            (&**gate, tickets.model, model),
         ];
         for (gate, ticket, effect) in gates {
             match effect {
@@ -133,7 +115,7 @@ impl Drop for Lease {
         if let Some(tickets) = self.tickets {
             self.apply(tickets, [Effect::GiveBack; 3], self.since);
         }
-        self.account.live.give_slot();
+        self.seat.account.live.give_slot();
     }
 }
 
@@ -162,9 +144,29 @@ impl Tickets {
     }
 }
 
+/// What an outcome adds to an account's record.
+fn record(live: &Live, outcome: Outcome) {
+    let counter = match outcome {
+        Outcome::Abandoned => return,
+        Outcome::Served => &live.served,
+        Outcome::ClientFault | Outcome::Unfit | Outcome::Missing => &live.refused,
+        Outcome::Limited { .. } | Outcome::Rejected => &live.limited,
+        Outcome::Failed { .. } => &live.failed,
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    match outcome {
+        Outcome::Served => live.proven.store(true, Ordering::Relaxed),
+        Outcome::Limited { .. } | Outcome::Rejected | Outcome::Failed { .. } => {
+            live.proven.store(false, Ordering::Relaxed);
+        }
+        Outcome::Abandoned | Outcome::ClientFault | Outcome::Unfit | Outcome::Missing => {}
+    }
+}
+
 /// What an outcome does to the gates of the provider, the account and the model.
 ///
-/// An answer of the API, whatever it says, proves the provider reachable; a refusal proves nothing else.
+/// An answer of the API, whatever it says, proves the provider reachable; a refusal proves nothing
+/// else.
 const fn effects(outcome: Outcome) -> [Effect; 3] {
     use Effect::{Clear, GiveBack, Strike};
     let (scope, cause, wait) = match outcome {

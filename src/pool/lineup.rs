@@ -8,31 +8,42 @@ use super::account::{Account, AccountId};
 use super::cooldown::Standing;
 use super::gate::Gate;
 use super::lease::Lease;
-use super::pick::{Readiness, Speech, View, pick};
+use super::pick::{Look, Readiness, Record, Speech, View, pick};
 use super::unavailable::{Exhausted, Passed, Unavailable, Why};
 use super::{Reach, Want};
-use crate::config::Scheduling;
+use crate::config::{Dispatch, Scheduling};
+use crate::dialects::Dialect;
 
 /// Every account that serves a model, in file order.
 ///
-/// The turns are a weighted fair queue: each lease moves its account on by a stride that is the smaller the greater
-/// its weight, and the account that has come least far is next. All of it is atomics: two leases at once may
-/// take the same account, and the turns after that make up for it.
+/// The turns are a weighted fair queue: each lease moves its account on by a stride that is the
+/// smaller the greater its weight, and the account that has come least far is next. All of it is
+/// atomics: two leases at once may take the same account, and the turns after that make up for it.
 #[derive(Debug)]
 pub(super) struct Lineup {
-    seats: Vec<Seat>,
-    /// The turn of the last lease: an account that was away resumes here, and does not make up for lost time.
+    seats: Vec<Arc<Seat>>,
+    /// The turn of the last lease: an account that was away resumes here, and does not make up for
+    /// lost time.
     clock: AtomicU64,
 }
 
+/// One account's place among those that serve a model; what every choice reads is copied here from
+/// the account.
 #[derive(Debug)]
-struct Seat {
-    account: Arc<Account>,
+pub(super) struct Seat {
+    pub(super) account: Arc<Account>,
     /// The model's name there.
-    model: Arc<str>,
-    gate: Arc<Gate>,
+    pub(super) model: Arc<str>,
+    /// The model's own gate.
+    pub(super) gate: Arc<Gate>,
+    id: AccountId,
     turn: AtomicU64,
     stride: u64,
+    dispatch: Dispatch,
+    /// The client dialects that it serves, a bit each,
+    clients: u8,
+    /// and those that it speaks.
+    speaks: u8,
 }
 
 /// One turn of weight 1.
@@ -54,8 +65,8 @@ impl Skip<'_> {
 impl Lineup {
     /// The accounts that serve `model`; `None` when there are none.
     pub(super) fn new(accounts: &[Arc<Account>], model: &str) -> Option<Self> {
-        let seats: Vec<Seat> =
-            accounts.iter().filter_map(|account| Seat::new(account, model)).collect();
+        let seats = accounts.iter().filter_map(|account| Seat::new(account, model));
+        let seats: Vec<_> = seats.map(Arc::new).collect();
         (!seats.is_empty()).then(|| Self { seats, clock: AtomicU64::new(0) })
     }
 
@@ -70,23 +81,25 @@ impl Lineup {
         let mut skip = Skip { tried, lost: Vec::new() };
         loop {
             let clock = self.clock.load(Ordering::Relaxed);
-            let views = self.seats.iter().map(|seat| seat.view(want, &skip, clock, now));
-            let seat = pick(views, scheduling).and_then(|place| self.seats.get(place));
-            let Some(seat) = seat else { return Err(self.unavailable(want, tried, now)) };
+            let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
+            let views = open.filter_map(|seat| Some((seat, seat.view(want, clock)?)));
+            let look = |seat: &&Arc<Seat>| seat.look(tried, now);
+            let Some(seat) = pick(views, scheduling, look) else {
+                return Err(self.unavailable(want, tried, now));
+            };
             if let Some(lease) = seat.claim(want, now) {
                 self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
                 return Ok(lease);
             }
-            skip.lost.push(seat.account.id);
+            skip.lost.push(seat.id);
         }
     }
 
     /// Why each account was not had.
     fn unavailable(&self, want: &Want<'_>, tried: &[AccountId], now: Instant) -> Unavailable {
         let serving = self.seats.iter().filter(|seat| seat.speech(want).is_some());
-        let passed: Vec<Passed> = serving
-            .map(|seat| Passed { account: seat.account.id, why: seat.why(tried, now) })
-            .collect();
+        let passed: Vec<Passed> =
+            serving.map(|seat| Passed { account: seat.id, why: seat.why(tried, now) }).collect();
         if passed.is_empty() {
             return Unavailable::NotForClient;
         }
@@ -99,37 +112,50 @@ impl Seat {
         let model = account.upstream_model(model)?;
         let (model, gate) = account.gates.model(&model);
         let stride = (STRIDE / u64::from(account.config.weight.get())).max(1);
-        Some(Self { account: Arc::clone(account), model, gate, turn: AtomicU64::new(0), stride })
+        Some(Self {
+            account: Arc::clone(account),
+            model,
+            gate,
+            id: account.id,
+            // Half a stride in, weights 5 and 1 go a a a b a a and not b a a a a a.
+            turn: AtomicU64::new(stride / 2),
+            stride,
+            dispatch: account.config.dispatch,
+            clients: bits(&account.config.clients),
+            speaks: bits(&account.config.dialects),
+        })
     }
 
-    fn speech(&self, want: &Want<'_>) -> Option<Speech> {
-        let dialect = self.account.dialect_for(want.client)?;
+    /// Whether the request must be translated for the account; `None` when it cannot go there.
+    const fn speech(&self, want: &Want<'_>) -> Option<Speech> {
+        let client = bit(want.client);
+        if self.clients & client == 0 || self.speaks == 0 {
+            return None;
+        }
         match want.reach {
-            _ if dialect == want.client => Some(Speech::Own),
+            _ if self.speaks & client != 0 => Some(Speech::Own),
             Reach::Translated => Some(Speech::Foreign),
             Reach::OwnDialect => None,
         }
     }
 
-    fn view(&self, want: &Want<'_>, skip: &Skip<'_>, clock: u64, now: Instant) -> Option<View> {
-        let account = &*self.account;
-        let in_flight = account.in_flight();
-        let most = account.config.max_concurrency;
-        if (most > 0 && in_flight >= most) || skip.has(account.id) {
+    fn view(&self, want: &Want<'_>, clock: u64) -> Option<View> {
+        let turn = self.turn.load(Ordering::Relaxed).max(clock);
+        Some(View { dispatch: self.dispatch, speech: self.speech(want)?, turn })
+    }
+
+    /// `None` when the account is full or barred.
+    fn look(&self, tried: &[AccountId], now: Instant) -> Option<Look> {
+        let in_flight = self.account.in_flight();
+        let most = self.account.config.max_concurrency;
+        if most > 0 && in_flight >= most {
             return None;
         }
-        let readiness = match self.readiness(now)? {
-            // The first attempt may test an account; a second one goes to what is known to work.
-            Readiness::Due if skip.tried.is_empty() => Readiness::Open,
-            readiness @ (Readiness::Open | Readiness::Due | Readiness::Resting) => readiness,
-        };
-        Some(View {
-            readiness,
-            dispatch: account.config.dispatch,
-            speech: self.speech(want)?,
-            turn: self.turn.load(Ordering::Relaxed).max(clock),
-            load: self.stride.saturating_mul(u64::from(in_flight)),
-        })
+        let load = self.stride.saturating_mul(u64::from(in_flight));
+        // A second attempt goes to what is known to work, if anything is.
+        let proven = tried.is_empty() || self.account.live.proven.load(Ordering::Relaxed);
+        let record = if proven { Record::Proven } else { Record::Unproven };
+        Some(Look { readiness: self.readiness(tried, now)?, record, load })
     }
 
     fn gates(&self) -> [&Gate; 3] {
@@ -137,11 +163,13 @@ impl Seat {
     }
 
     /// The worst of the three; `None` when barred.
-    fn readiness(&self, now: Instant) -> Option<Readiness> {
+    fn readiness(&self, tried: &[AccountId], now: Instant) -> Option<Readiness> {
         let mut worst = Readiness::Open;
         for gate in self.gates() {
             worst = worst.max(match gate.standing(now) {
                 Standing::Open => Readiness::Open,
+                // A first attempt may test an account.
+                Standing::Due if tried.is_empty() => Readiness::Open,
                 Standing::Due => Readiness::Due,
                 Standing::Resting { .. } => Readiness::Resting,
                 Standing::Barred { .. } => return None,
@@ -150,9 +178,8 @@ impl Seat {
         Some(worst)
     }
 
-    fn claim(&self, want: &Want<'_>, now: Instant) -> Option<Lease> {
-        let dialect = self.account.dialect_for(want.client)?;
-        Lease::claim(&self.account, (&self.model, &self.gate), dialect, now)
+    fn claim(self: &Arc<Self>, want: &Want<'_>, now: Instant) -> Option<Lease> {
+        Lease::claim(self, self.account.dialect_for(want.client)?, now)
     }
 
     /// Moves on by one turn; answers the turn that was taken.
@@ -170,4 +197,12 @@ impl Seat {
         let other = if tried.contains(&self.account.id) { Why::Tried } else { Why::Busy };
         worst.unwrap_or(other)
     }
+}
+
+const fn bit(dialect: Dialect) -> u8 {
+    1 << dialect as u8
+}
+
+fn bits(dialects: &[Dialect]) -> u8 {
+    dialects.iter().fold(0, |bits, dialect| bits | bit(*dialect))
 }

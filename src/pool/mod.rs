@@ -1,11 +1,12 @@
-//! The only way to an account: `Pool::lease` says which one, and the verdict on its answer keeps it so.
+//! The only way to an account: `Pool::lease` says which one, and the verdict on its answer keeps it
+//! so.
 //!
 //! ```text
 //! Want ─▶ Lineup (who serves the model) ─▶ pick (a pure choice) ─▶ Lease ─▶ Verdict ─▶ gates
 //! ```
 //!
-//! A time that a provider names is a fact: until then the account is not asked. A guess of ours is advice: the
-//! account is asked when there is no other, for a refusal that we made up helps nobody.
+//! A time that a provider names is a fact: until then the account is not asked. A guess of ours is
+//! advice: the account is asked when there is no other, for a refusal that we made up helps nobody.
 
 pub mod account;
 pub mod cooldown;
@@ -41,7 +42,7 @@ pub struct Pool {
     scheduling: Scheduling,
     providers: HashMap<(Provider, Url), Arc<Gate>>,
     /// Who serves which model, remembered from the first request for it on.
-    lineups: ArcSwap<HashMap<Box<str>, Arc<Lineup>>>,
+    lineups: ArcSwap<HashMap<Arc<str>, Arc<Lineup>>>,
 }
 
 /// Model names come from clients: a pattern `*` must not make them a leak.
@@ -68,8 +69,8 @@ pub enum Reach {
 }
 
 impl Pool {
-    /// A pool of these accounts. Over a reload accounts are known by name: they keep their counters, and as long as
-    /// key and server are the same their cooldowns too.
+    /// A pool of these accounts. Over a reload accounts are known by name: they keep their
+    /// counters, and as long as key and server are the same their cooldowns too.
     pub fn new(
         accounts: &[config::Account],
         scheduling: Scheduling,

@@ -2,19 +2,31 @@
 
 use crate::config::{Dispatch, Scheduling};
 
-/// What the choice needs to know of one candidate, or `None` in its place when it cannot be had.
+/// What is cheap to know of a candidate.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
-    /// Whether it may be asked.
-    pub readiness: Readiness,
     /// How the owner wants it used.
     pub dispatch: Dispatch,
     /// Whether the request must be translated for it.
     pub speech: Speech,
     /// Its place in the weighted round: the share it has had, counted in turns of weight 1.
     pub turn: u64,
+}
+
+/// What has to be looked up, and is when the candidate could win.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Whether it may be asked.
+    pub readiness: Readiness,
+    /// Whether it is known to work, where that counts.
+    pub record: Record,
     /// Requests in flight, counted in turns of weight 1 too.
     pub load: u64,
+}
+
+impl Look {
+    /// What no look can better.
+    const BEST: Self = Self { readiness: Readiness::Open, record: Record::Proven, load: 0 };
 }
 
 /// How much speaks against asking a candidate; less is better.
@@ -28,6 +40,15 @@ pub enum Readiness {
     Resting,
 }
 
+/// Whether a candidate has answered since it last failed; all are alike to a request's first attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Record {
+    /// Yes, or it does not matter.
+    Proven,
+    /// No.
+    Unproven,
+}
+
 /// Whether a candidate speaks the client's dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Speech {
@@ -37,33 +58,46 @@ pub enum Speech {
     Foreign,
 }
 
-/// The place of the best candidate; the same views give the same answer.
+/// The best candidate; the same views give the same answer.
 ///
-/// Readiness comes first, then the owner's dispatch, then the client's own dialect, then the turn. Fallbacks
-/// do not take turns: their order in the file is their order of use.
-pub fn pick(
-    views: impl IntoIterator<Item = Option<View>>,
+/// Readiness comes first, then the owner's dispatch, then the client's own dialect, then the
+/// record, then the turn, then the load; of equals the first. Fallbacks do not take turns: their
+/// order in the file is their order of use. `look` gives `None` for a candidate that may not be
+/// asked at all.
+pub fn pick<Candidate>(
+    candidates: impl IntoIterator<Item = (Candidate, View)>,
     scheduling: Scheduling,
-) -> Option<usize> {
-    let ranked = views.into_iter().enumerate().filter_map(|(place, view)| {
-        let view = view?;
-        let order = match scheduling {
-            // The other two orders start from this one: where no conversation is known, or nothing was measured.
-            Scheduling::CacheFirst | Scheduling::Balance | Scheduling::PerformanceFirst => {
-                balance(&view)
-            }
+    look: impl Fn(&Candidate) -> Option<Look>,
+) -> Option<Candidate> {
+    let mut best = None;
+    for (candidate, view) in candidates {
+        let rank = |look: Look| {
+            let (turn, load) = match scheduling {
+                // The other two start from this one: where no conversation is known, or nothing was
+                // measured.
+                Scheduling::CacheFirst | Scheduling::Balance | Scheduling::PerformanceFirst => {
+                    balance(&view, look.load)
+                }
+            };
+            (look.readiness, tier(view.dispatch), view.speech, look.record, turn, load)
         };
-        Some(((view.readiness, tier(view.dispatch), view.speech, order), place))
-    });
-    // `min` keeps the first of equals through the place, which is the file's order.
-    ranked.min().map(|(_, place)| place)
+        let at_best = rank(Look::BEST);
+        if best.as_ref().is_some_and(|(rank, _)| *rank <= at_best) {
+            continue;
+        }
+        let Some(rank) = look(&candidate).map(rank) else { continue };
+        if best.as_ref().is_none_or(|(before, _)| rank < *before) {
+            best = Some((rank, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
 }
 
-/// Whose turn it is, and of those the least loaded.
-const fn balance(view: &View) -> (u64, u64) {
+/// The weighted round, then the least loaded.
+const fn balance(view: &View, load: u64) -> (u64, u64) {
     match view.dispatch {
         Dispatch::Fallback => (0, 0),
-        Dispatch::Pooled | Dispatch::Exclusive | Dispatch::Off => (view.turn, view.load),
+        Dispatch::Pooled | Dispatch::Exclusive | Dispatch::Off => (view.turn, load),
     }
 }
 
@@ -80,59 +114,80 @@ const fn tier(dispatch: Dispatch) -> u8 {
 mod tests {
     use super::*;
 
-    const VIEW: View = View {
-        readiness: Readiness::Open,
-        dispatch: Dispatch::Pooled,
-        speech: Speech::Own,
-        turn: 10,
-        load: 0,
-    };
+    /// A view, and what a look at it finds.
+    type Case = (Option<Look>, View);
 
-    fn best(views: &[Option<View>]) -> Option<usize> {
-        pick(views.iter().copied(), Scheduling::Balance)
+    const VIEW: View = View { dispatch: Dispatch::Pooled, speech: Speech::Own, turn: 10 };
+    const LOOK: Look = Look::BEST;
+
+    fn best(cases: &[Case]) -> Option<usize> {
+        let candidates = cases.iter().enumerate().map(|(place, (_, view))| (place, *view));
+        pick(candidates, Scheduling::Balance, |place| cases[*place].0)
     }
 
     #[test]
     fn nothing_to_choose_from() {
         assert_eq!(best(&[]), None);
-        assert_eq!(best(&[None, None]), None);
+        assert_eq!(best(&[(None, VIEW), (None, VIEW)]), None);
     }
 
     #[test]
     fn the_order_of_reasons() {
-        let resting = View { readiness: Readiness::Resting, ..VIEW };
-        let exclusive = View { dispatch: Dispatch::Exclusive, turn: 99, ..VIEW };
-        let fallback = View { dispatch: Dispatch::Fallback, turn: 0, ..VIEW };
-        let foreign = View { speech: Speech::Foreign, turn: 0, ..VIEW };
-        let later = View { turn: 11, ..VIEW };
-        let loaded = View { load: 1, ..VIEW };
+        let open = (Some(LOOK), VIEW);
+        let exclusive = (open.0, View { dispatch: Dispatch::Exclusive, turn: 99, ..VIEW });
+        let fallback = (open.0, View { dispatch: Dispatch::Fallback, turn: 0, ..VIEW });
+        let foreign = (open.0, View { speech: Speech::Foreign, turn: 0, ..VIEW });
+        let foreign_exclusive = (open.0, View { dispatch: Dispatch::Exclusive, ..foreign.1 });
+        let later = (open.0, View { turn: 11, ..VIEW });
+        let loaded = (Some(Look { load: 1, ..LOOK }), VIEW);
+        let unproven = (Some(Look { record: Record::Unproven, ..LOOK }), View { turn: 0, ..VIEW });
+        let sooner = View { turn: 0, ..VIEW };
+        let due = (Some(Look { readiness: Readiness::Due, ..LOOK }), sooner);
+        let resting = (Some(Look { readiness: Readiness::Resting, ..LOOK }), sooner);
         let better_first = [
-            (VIEW, resting),
+            (open, due),
+            (due, resting),
             (fallback, resting),
-            (exclusive, VIEW),
-            (VIEW, fallback),
-            (VIEW, foreign),
-            (View { dispatch: Dispatch::Exclusive, ..foreign }, VIEW),
-            (VIEW, later),
-            (VIEW, loaded),
+            (exclusive, open),
+            (open, fallback),
+            (open, foreign),
+            (open, unproven),
+            (unproven, foreign),
+            (unproven, fallback),
+            (foreign_exclusive, open),
+            (open, later),
+            (open, loaded),
             (loaded, later),
         ];
         for (better, worse) in better_first {
-            assert_eq!(best(&[Some(worse), None, Some(better)]), Some(2), "{better:?} {worse:?}");
-            assert_eq!(best(&[Some(better), Some(worse)]), Some(0), "{better:?} {worse:?}");
+            assert_eq!(best(&[worse, (None, VIEW), better]), Some(2), "{better:?} {worse:?}");
+            assert_eq!(best(&[better, worse]), Some(0), "{better:?} {worse:?}");
         }
     }
 
     #[test]
     fn fallbacks_are_used_in_file_order() {
-        let first = View { dispatch: Dispatch::Fallback, turn: 50, load: 9, ..VIEW };
-        let second = View { dispatch: Dispatch::Fallback, turn: 0, load: 0, ..VIEW };
-        assert_eq!(best(&[Some(first), Some(second)]), Some(0));
-        assert_eq!(best(&[None, Some(second)]), Some(1));
+        let first = View { dispatch: Dispatch::Fallback, turn: 50, ..VIEW };
+        let second = View { dispatch: Dispatch::Fallback, turn: 0, ..VIEW };
+        let loaded = Some(Look { load: 9, ..LOOK });
+        assert_eq!(best(&[(loaded, first), (Some(LOOK), second)]), Some(0));
+        assert_eq!(best(&[(None, first), (Some(LOOK), second)]), Some(1));
     }
 
     #[test]
     fn equals_go_by_place() {
-        assert_eq!(best(&[Some(VIEW), Some(VIEW)]), Some(0));
+        assert_eq!(best(&[(Some(LOOK), VIEW), (Some(LOOK), VIEW)]), Some(0));
+    }
+
+    #[test]
+    fn who_cannot_win_is_not_looked_at() {
+        let later = View { turn: 11, ..VIEW };
+        let looks = std::cell::Cell::new(0);
+        let look = |_: &usize| {
+            looks.set(looks.get() + 1);
+            Some(LOOK)
+        };
+        assert_eq!(pick([(0, VIEW), (1, later), (2, VIEW)], Scheduling::Balance, look), Some(0));
+        assert_eq!(looks.get(), 1);
     }
 }

@@ -103,7 +103,8 @@ impl Why {
         }
     }
 
-    /// When it ends, to compare: a reason without an end is the greatest, and what bars ends later than advice.
+    /// When it ends, to compare: a reason without an end is the greatest, and what bars ends later
+    /// than advice.
     pub(super) const fn end(self) -> (u8, Option<Instant>) {
         match self {
             Self::Tried | Self::Busy => (0, None),

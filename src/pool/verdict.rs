@@ -1,4 +1,5 @@
-//! What an answer says of the account that gave it: status, headers and error body → a verdict. Pure.
+//! What an answer says of the account that gave it: status, headers and error body → a verdict.
+//! Pure.
 
 use http::{HeaderMap, StatusCode};
 
@@ -14,7 +15,8 @@ use crate::config::Provider;
 pub struct Verdict {
     /// What it means for the account.
     pub outcome: Outcome,
-    /// The same for the log and the owner; never the provider's own words, which may hold a part of the key.
+    /// The same for the log and the owner; never the provider's own words, which may hold a part of
+    /// the key.
     pub note: &'static str,
 }
 
@@ -23,7 +25,8 @@ pub struct Verdict {
 pub enum Outcome {
     /// It answered.
     Served,
-    /// Nothing is known: the client left, or a connection kept alive had gone stale.
+    /// Nothing is known: the client left, or a kept-alive connection had gone stale and is
+    /// replaced.
     Abandoned,
     /// The request is wrong, and would be at any account.
     ClientFault,
@@ -158,25 +161,26 @@ pub fn judge_event(answer: &Answer<'_>, now: Now) -> Verdict {
 
 fn weigh(answer: &Answer<'_>, fault: &Fault<'_>, now: Now) -> Verdict {
     let said = Said { provider: answer.provider, headers: answer.headers, fault };
-    let sign = words::sign(answer.status, answer.provider, fault);
-    match (sign, answer.status.as_u16()) {
-        (Some((Sign::Client, note)), _) => Verdict { outcome: Outcome::ClientFault, note },
-        (Some((Sign::Unfit, note)), _) => Verdict { outcome: Outcome::Unfit, note },
-        (Some((Sign::Missing, note)), _) => Verdict { outcome: Outcome::Missing, note },
-        (Some((Sign::Rejected, note)), _) => Verdict { outcome: Outcome::Rejected, note },
-        (Some((Sign::Limited(scope, kind), note)), _) => {
-            let wait = match (scope, kind) {
-                (Scope::Model, Kind::Rate | Kind::Quota) => wait::of_limit(&said, now),
-                // The rate-limit headers know nothing of money or of the provider's own capacity.
-                (Scope::Account | Scope::Provider, _) | (_, Kind::Capacity) => {
-                    wait::of_failure(&said, now)
-                }
-            };
-            Verdict { outcome: Outcome::Limited { scope, kind, wait }, note }
+    let Some((sign, note)) = words::sign(answer.status, answer.provider, fault) else {
+        return match answer.status {
+            StatusCode::TOO_MANY_REQUESTS => limited(&said, now),
+            status => by_status(status, &said, now),
+        };
+    };
+    let outcome = match sign {
+        Sign::Client => Outcome::ClientFault,
+        Sign::Unfit => Outcome::Unfit,
+        Sign::Missing => Outcome::Missing,
+        Sign::Rejected => Outcome::Rejected,
+        Sign::Limited(scope @ Scope::Model, kind @ (Kind::Rate | Kind::Quota)) => {
+            Outcome::Limited { scope, kind, wait: wait::of_limit(&said, now) }
         }
-        (None, 429) => limited(&said, now),
-        (None, _) => by_status(answer.status, &said, now),
-    }
+        // The rate-limit headers know nothing of money or of the provider's own capacity.
+        Sign::Limited(scope, kind) => {
+            Outcome::Limited { scope, kind, wait: wait::of_failure(&said, now) }
+        }
+    };
+    Verdict { outcome, note }
 }
 
 /// A 429 whose words decide nothing: structured facts first, then the account and model alone.
@@ -236,20 +240,18 @@ fn by_status(status: StatusCode, said: &Said<'_>, now: Now) -> Verdict {
 
 /// 5xx: a time that it names is kept, without one it is avoided for a moment.
 fn overloaded_or_failed(status: StatusCode, said: &Said<'_>, now: Now) -> Verdict {
-    // What stands before the API fails for all accounts behind it.
-    let scope = match said.fault.form {
-        Form::Html => Scope::Provider,
-        Form::Empty | Form::Error | Form::Other => Scope::Model,
-    };
     let wait = wait::of_failure(said, now);
-    match (status.as_u16(), wait) {
-        (503 | 529, _) | (_, Wait::Until(_)) => Verdict {
-            outcome: Outcome::Limited { scope, kind: Kind::Capacity, wait },
-            note: "the provider is overloaded",
-        },
-        (_, Wait::Unknown) => Verdict {
-            outcome: Outcome::Failed { scope, failure: Failure::Server },
-            note: "the server failed",
-        },
+    let scope = match (wait, said.fault.form) {
+        // What stands before the API fails for all accounts behind it. That is advice; a time holds
+        // for the account that was told.
+        (Wait::Unknown, Form::Html) => Scope::Provider,
+        (Wait::Unknown | Wait::Until(_), _) => Scope::Model,
+    };
+    let overloaded = matches!(status.as_u16(), 503 | 529) || matches!(wait, Wait::Until(_));
+    if overloaded {
+        let outcome = Outcome::Limited { scope, kind: Kind::Capacity, wait };
+        return Verdict { outcome, note: "the provider is overloaded" };
     }
+    let outcome = Outcome::Failed { scope, failure: Failure::Server };
+    Verdict { outcome, note: "the server failed" }
 }

@@ -15,7 +15,8 @@ pub(super) fn of_limit(said: &Said<'_>, now: Now) -> Wait {
     wait(outright(said, clock).or_else(|| resets(said, clock)), now)
 }
 
-/// The wait of any other answer: only what was said outright, for the rate-limit headers are on all of them.
+/// The wait of any other answer: only what was said outright, for the rate-limit headers are on all
+/// of them.
 pub(super) fn of_failure(said: &Said<'_>, now: Now) -> Wait {
     wait(outright(said, Clock::of(said.headers, now)), now)
 }
@@ -34,7 +35,8 @@ fn wait(delay: Option<Duration>, now: Now) -> Wait {
     delay.map_or(Wait::Unknown, |delay| Wait::Until(clock::add(now.monotonic, delay)))
 }
 
-/// The longest, for all of them have to pass. A zero is no time: the account would be asked again at once.
+/// The longest, for all of them have to pass. A zero is no time: the account would be asked again
+/// at once.
 fn outright(said: &Said<'_>, clock: Clock) -> Option<Duration> {
     let Said { provider, headers, fault } = said;
     let ends = [
@@ -100,15 +102,20 @@ pub(super) struct Windows {
     wait: Option<Duration>,
 }
 
-/// Reads `anthropic-ratelimit-unified-<window>-status` and `-reset`; the windows of the whole account are `5h` and `7d`,
-/// others are a model's. <https://github.com/router-for-me/CLIProxyAPI/pull/5033>
+/// Reads `anthropic-ratelimit-unified-<window>-status` and `-reset`; the windows of the whole
+/// account are `5h` and `7d`, others are a model's.
+/// <https://github.com/router-for-me/CLIProxyAPI/pull/5033>
 fn rejected_windows(headers: &HeaderMap, clock: Clock) -> Option<Windows> {
     const PREFIX: &str = "anthropic-ratelimit-unified-";
     let reset = |window: &str| {
         text(headers, &format!("{PREFIX}{window}reset")).and_then(|text| clock.reset(text))
     };
-    let refused = text(headers, &format!("{PREFIX}status")) == Some("rejected");
-    let mut windows = refused.then(|| Windows { model_only: false, wait: reset("") });
+    let mut windows = match text(headers, &format!("{PREFIX}status")) {
+        Some("rejected") => Some(Windows { model_only: false, wait: reset("") }),
+        // A window may be full and the request allowed, as overage.
+        Some(_) => return None,
+        None => None,
+    };
     let mut named = false;
     for (name, value) in headers {
         let Some(window) = name.as_str().strip_prefix(PREFIX) else { continue };
@@ -126,15 +133,16 @@ fn rejected_windows(headers: &HeaderMap, clock: Clock) -> Option<Windows> {
     windows
 }
 
-/// As `given` sees them, for the scope of a limit.
+/// The same, for the scope of a limit.
 pub(super) fn windows(headers: &HeaderMap, now: Now) -> Option<Windows> {
     rejected_windows(headers, Clock::of(headers, now))
 }
 
-/// `x-ratelimit-reset-tokens: 6m0s` of OpenAI, `anthropic-ratelimit-tokens-reset: 2026-01-01T00:00:00Z` and plain ones.
+/// `x-ratelimit-reset-tokens: 6m0s` of OpenAI, `anthropic-ratelimit-tokens-reset:
+/// 2026-01-01T00:00:00Z` and plain ones.
 ///
-/// They are on every answer, so what counts is the dimension that the error names or that has nothing left;
-/// when neither is known, the longest.
+/// They are on every answer, so what counts is the dimension that the error names or that has
+/// nothing left; when neither is known, the longest.
 /// <https://platform.openai.com/docs/guides/rate-limits> <https://docs.anthropic.com/en/api/rate-limits>
 fn resets(said: &Said<'_>, clock: Clock) -> Option<Duration> {
     let Said { headers, fault, .. } = said;
@@ -185,7 +193,8 @@ fn date(text: &str) -> Option<SystemTime> {
     written.or_else(|| httpdate::parse_http_date(text).ok())
 }
 
-/// `20ms`, `1s`, `6m0s`, `26.604s`, `17 seconds`, `1h2m`: numbers with units, to the first thing that is neither.
+/// `20ms`, `1s`, `6m0s`, `26.604s`, `17 seconds`, `1h2m`: numbers with units, to the first thing
+/// that is neither.
 fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim_start();
     let mut total = None;
@@ -221,30 +230,24 @@ fn delay_in(message: &str) -> Option<Duration> {
     phrases.iter().find_map(|phrase| duration(message.split_once(phrase)?.1))
 }
 
-/// `You will regain access on 2026-04-01 at 00:00 UTC.` of Anthropic, and
-/// `Your limit will reset at 2026-09-09 05:38:28` of z.ai, which means Beijing's time.
+/// `You will regain access on 2026-04-01 at 00:00 UTC.` of Anthropic, and `Your limit will reset at
+/// 2026-09-09 05:38:28` of z.ai, which means Beijing's time; of others a date without a zone is
+/// none.
 /// <https://github.com/hugalafutro/model-hotel/pull/955>
 fn date_in(message: &str, provider: Provider) -> Option<SystemTime> {
     let phrases = ["regain access on ", "reset at ", "resets at ", "您的限额将在 "];
     let rest = phrases.iter().find_map(|phrase| message.split_once(phrase))?.1;
     let (day, rest) = rest.split_at_checked("2026-04-01".len())?;
     let rest = rest.trim_start_matches([' ', 't']).trim_start_matches("at ");
-    let length = rest.find(|next: char| !(next.is_ascii_digit() || next == ':'));
-    let time = rest.get(..length.unwrap_or(rest.len()))?;
-    let written = match time.len() {
-        5 => format!("{day}T{time}:00"),
-        _ => format!("{day}T{time}"),
-    };
-    let moment = humantime::parse_rfc3339_weak(&written).ok()?;
-    let ahead = match provider {
-        Provider::Zai => Duration::from_hours(8),
-        Provider::Gemini
-        | Provider::Vertex
-        | Provider::OpenAi
-        | Provider::Anthropic
-        | Provider::Custom => Duration::ZERO,
-    };
-    moment.checked_sub(ahead)
+    let digits = |text: &str| text.find(|next: char| !(next.is_ascii_digit() || next == ':'));
+    let (time, zone) = rest.split_at(digits(rest).unwrap_or(rest.len()));
+    let seconds = if time.len() == "00:00".len() { ":00" } else { "" };
+    let written = humantime::parse_rfc3339_weak(&format!("{day}T{time}{seconds}")).ok()?;
+    if zone.trim_start().starts_with("utc") || zone.starts_with('z') {
+        return Some(written);
+    }
+    let beijing = (provider == Provider::Zai).then_some(Duration::from_hours(8))?;
+    written.checked_sub(beijing)
 }
 
 #[cfg(test)]
@@ -283,6 +286,7 @@ mod tests {
             date_in("您的限额将在 2026-08-25 07:41:44 重置。", Provider::Zai),
             at("2026-08-24T23:41:44")
         );
-        assert_eq!(date_in("will reset at midnight é", Provider::Custom), None);
+        assert_eq!(date_in(zai, Provider::Custom), None);
+        assert_eq!(date_in("will reset at midnight é", Provider::Zai), None);
     }
 }

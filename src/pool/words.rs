@@ -20,7 +20,8 @@ const PURSE: Sign = Sign::Limited(Scope::Account, Kind::Quota);
 const BUSY: Sign = Sign::Limited(Scope::Model, Kind::Capacity);
 const RATE: Sign = Sign::Limited(Scope::Model, Kind::Rate);
 
-/// Codes that decide, whatever the status: `code`, `type`, `status` or a reason in Google's details.
+/// Codes that decide, whatever the status: `code`, `type`, `status` or a reason in Google's
+/// details.
 ///
 /// <https://platform.openai.com/docs/guides/error-codes>
 /// <https://help.openai.com/en/articles/5955604-troubleshooting-api-rate-limits-and-429-errors>
@@ -51,7 +52,8 @@ const CODES: &[(&str, Sign, &str)] = &[
     ("CONSUMER_INVALID", Sign::Rejected, "the project was refused"),
     ("CONSUMER_SUSPENDED", Sign::Rejected, "the project is suspended"),
     ("SERVICE_DISABLED", Sign::Rejected, "the API is not enabled for the project"),
-    // OpenAI Responses sends this one with 400, Chat Completions with 404, a project's key with 403.
+    // OpenAI Responses sends this one with 400, Chat Completions with 404, a project's key with
+    // 403.
     ("model_not_found", Sign::Missing, "the account does not have the model"),
     ("DeploymentNotFound", Sign::Missing, "the account does not have the deployment"),
     ("overloaded_error", BUSY, "the provider is overloaded"),
@@ -61,7 +63,8 @@ const CODES: &[(&str, Sign, &str)] = &[
     ("MODEL_CAPACITY_EXHAUSTED", BUSY, "the model has no capacity left"),
 ];
 
-/// Business codes of z.ai, which come with 200, 401, 429 or 500 alike. <https://docs.z.ai/api-reference/api-code>
+/// Business codes of z.ai, which come with 200, 401, 429 or 500 alike.
+/// <https://docs.z.ai/api-reference/api-code>
 const ZAI_CODES: &[(&str, Sign, &str)] = &[
     ("1000", Sign::Rejected, "1000: the key was refused"),
     ("1001", Sign::Rejected, "1001: the key is missing"),
@@ -85,7 +88,8 @@ const ZAI_CODES: &[(&str, Sign, &str)] = &[
     ("1313", PURSE, "1313: limited by the fair-use policy"),
 ];
 
-/// Phrases that decide at some statuses, in lower case; the first that fits. `^`: the message starts with it.
+/// Phrases that decide at some statuses, in lower case; the first that fits. `^`: the message
+/// starts with it.
 ///
 /// At 400 all of them do, for such a message may quote the prompt.
 const PHRASES: &[(&[u16], &str, Sign, &str)] = &[
@@ -127,9 +131,8 @@ const PHRASES: &[(&[u16], &str, Sign, &str)] = &[
     // OpenRouter's moderation. <https://openrouter.ai/docs/api-reference/errors>
     (&[403], "requires moderation", Sign::Client, "the input was flagged"),
     (&[402], "prompt tokens limit exceeded", Sign::Unfit, "too large for the credit left"),
-    (&[404], "^model:", Sign::Missing, "the account does not have the model"),
-    (&[404], "^models/", Sign::Missing, "the account does not have the model"),
-    (&[404], "^publisher model", Sign::Missing, "the account does not have the model"),
+    // `model: x` of Anthropic, `models/x is not found` of Gemini, `Publisher Model` of Vertex, and
+    // OpenAI's sentence where its code is missing.
     (&[404], "model", Sign::Missing, "the account does not have the model"),
     (&[404], "^resource not found", Sign::Missing, "the account does not have the deployment"),
     // Larger than the account's whole minute: it never fits here, and others still do.
@@ -137,17 +140,17 @@ const PHRASES: &[(&[u16], &str, Sign, &str)] = &[
     (&[429], "request too large", Sign::Unfit, "larger than the account's limit"),
     // <https://github.com/Wei-Shaw/sub2api/issues/572>
     (&[429], "required for long context", Sign::Unfit, "no long context"),
-    // Money before windows: `monthly spend limit`, `prepayment credits are depleted`, `spending cap`.
+    // Money comes before windows.
     // <https://github.com/can1357/oh-my-pi/pull/5418>
     (&[429], "spend limit", PURSE, "the spend limit is reached"),
     (&[429], "spending cap", PURSE, "the spend limit is reached"),
     (&[429], "credits are depleted", PURSE, "no credit is left"),
     (&[429], "insufficient balance", PURSE, "no credit is left"),
     (&[429], "usage limit", PURSE, "the plan's usage limit is reached"),
-    // Vertex without a reservation, and the model's own bottleneck.
-    // <https://cloud.google.com/vertex-ai/generative-ai/docs/error-code-429>
     // Gemini says this of any limit, per minute as a rule.
     (&[429], "exhausted (e.g. check quota)", RATE, "429: too many requests"),
+    // Vertex without a reservation.
+    // <https://cloud.google.com/vertex-ai/generative-ai/docs/error-code-429>
     (&[429], "error-code-429", BUSY, "the provider has no capacity left"),
     (&[429], "overloaded", BUSY, "the provider is overloaded"),
     (&[429], "high demand, please", BUSY, "the provider is overloaded"),
@@ -159,9 +162,8 @@ pub(super) fn sign(
     provider: Provider,
     fault: &Fault<'_>,
 ) -> Option<(Sign, &'static str)> {
-    // z.ai is often configured as a custom account, for its other base URLs.
-    let zai = matches!(provider, Provider::Zai | Provider::Custom);
-    let zai_codes = if zai { ZAI_CODES } else { &[] };
+    // Elsewhere the same numbers mean other things.
+    let zai_codes = if provider == Provider::Zai { ZAI_CODES } else { &[] };
     let code = CODES.iter().chain(zai_codes).find(|(code, ..)| fault.has_code(code));
     if let Some((_, sign, note)) = code {
         return Some((*sign, note));

@@ -74,8 +74,12 @@ fn end_stream(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
 }
 
 /// An account's answer is none: another account is asked, or the client hears why not.
-fn take_trouble(exchange: &mut Exchange, body: &mut Option<Bytes>, trouble: Trouble) -> Result<()> {
-    if let Some(lease) = retry::next_lease(exchange, &trouble) {
+fn take_trouble(
+    exchange: &mut Exchange,
+    body: &mut Option<Bytes>,
+    mut trouble: Trouble,
+) -> Result<()> {
+    if let Some(lease) = retry::next_lease(exchange, &mut trouble) {
         exchange.next = Some(lease);
         let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
         error.retry = true.into();

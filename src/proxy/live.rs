@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rand::RngExt as _;
 use tokio::sync::Notify;
 
+use super::catalog::Catalog;
 use super::upstream::Upstream;
 use crate::auth::Keys;
 use crate::config::{AuthMode, Config, Secret};
@@ -25,6 +26,8 @@ pub struct Live {
     pub aliases: Table<String>,
     /// The accounts.
     pub pool: Pool,
+    /// What the accounts' providers have.
+    pub catalog: Catalog,
     /// How each account is reached, in the pool's order.
     upstreams: Vec<Arc<Upstream>>,
 }
@@ -32,7 +35,12 @@ pub struct Live {
 impl Live {
     /// Puts a configuration to work. `key` is the client key, configured or generated; what `previous` knew of accounts
     /// that stay is kept.
-    pub fn new(config: Config, key: Option<&Secret>, previous: Option<&Self>) -> Self {
+    pub fn new(
+        config: Config,
+        key: Option<&Secret>,
+        certificates: Option<String>,
+        previous: Option<&Self>,
+    ) -> Self {
         let upstreams =
             config.accounts.iter().zip(1..).map(|(account, group)| {
                 Arc::new(Upstream::new(account, config.proxy.timeouts, group))
@@ -46,6 +54,7 @@ impl Live {
                 config.pool.scheduling,
                 previous.map(|previous| &previous.pool),
             ),
+            catalog: Catalog::new(config.accounts.len(), certificates),
             upstreams: upstreams.collect(),
             config,
         }

@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod live;
 pub mod replay;
 
+pub mod catalog;
 pub mod enter;
 pub mod models;
 pub mod receive;
@@ -23,6 +24,7 @@ pub mod retry;
 pub mod upstream;
 
 pub mod answer;
+pub mod decode;
 pub mod reply;
 pub mod tap;
 
@@ -38,7 +40,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::http::compression::ResponseCompressionCtx;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -139,12 +140,10 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_request_filter(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         head: &mut RequestHeader,
         exchange: &mut Self::CTX,
     ) -> Result<()> {
-        // A fresh one for each attempt: it can be used once. It decodes what comes encoded although we ask for nothing.
-        session.upstream_compression = ResponseCompressionCtx::new(0, true, false);
         match (&exchange.call, &exchange.attempt) {
             (Some(call), Some(attempt)) => attempt.write_head(call, head),
             _ => Error::e_explain(ErrorType::InternalError, "no attempt"),
@@ -224,8 +223,9 @@ impl ProxyHttp for Gateway {
         exchange: &mut Self::CTX,
         client_reused: bool,
     ) -> Box<Error> {
+        let broke = retry::what_broke(&error, exchange, client_reused);
         error.retry = false.into();
-        match retry::what_broke(&error, exchange, client_reused) {
+        match broke {
             Broke::Decided(retry) => error.retry = retry.into(),
             Broke::Client => exchange.outcome = Some(CLIENT_LEFT),
             Broke::AfterBegin => {}

@@ -7,9 +7,9 @@ use pingora::proxy::Session;
 use serde::Serialize;
 
 use super::exchange::Exchange;
+use super::live::Live;
 use super::refuse;
 use super::reply::fresh_head;
-use crate::config::Config;
 use crate::dialects::Dialect;
 use crate::ir::error::{Error, ErrorKind};
 use crate::route::Endpoint;
@@ -26,7 +26,7 @@ pub async fn answer(
         Endpoint::Probe => (json_head(), Bytes::from_static(b"{\"name\":\"levity\"}")),
         Endpoint::Preflight => (preflight(session), Bytes::new()),
         Endpoint::Models(dialect) => {
-            let names = names(&exchange.live.config);
+            let names = names(&exchange.live).await;
             (json_head(), list(*dialect, &names, exchange.began.since_epoch().as_secs()))
         }
         Endpoint::Model(dialect, name) => {
@@ -81,15 +81,22 @@ fn preflight(session: &Session) -> ResponseHeader {
     head
 }
 
-/// The models that can be named: what accounts and aliases say without a wildcard.
-fn names(config: &Config) -> Vec<String> {
-    let accounts = config.accounts.iter().filter(|account| account.is_active());
-    let served = accounts.flat_map(|account| {
-        account.models.iter().chain(account.model_map.iter().map(|(name, _)| name))
+/// The models that can be named: what accounts and aliases say without a wildcard, and what the providers of accounts
+/// with one list.
+async fn names(live: &Live) -> Vec<String> {
+    let active = || live.pool.accounts().filter(|account| account.config.is_active());
+    let said = active().flat_map(|account| {
+        let config = &account.config;
+        config.models.iter().chain(config.model_map.iter().map(|(name, _)| name))
     });
-    let aliases = config.aliases.iter().map(|(name, _)| name);
+    let aliases = live.config.aliases.iter().map(|(name, _)| name);
     let mut names: Vec<String> =
-        served.chain(aliases).filter(|name| !name.contains('*')).cloned().collect();
+        said.chain(aliases).filter(|name| !name.contains('*')).cloned().collect();
+    let open: Vec<_> = active()
+        .filter(|account| account.config.models.iter().any(|name| name.contains('*')))
+        .filter_map(|account| Some((account, live.upstream(account.id())?)))
+        .collect();
+    names.extend(live.catalog.names(&open).await);
     names.sort();
     names.dedup();
     names

@@ -126,7 +126,7 @@ fn decompress(encoding: &[u8], raw: &[u8], limit: usize) -> Result<Bytes, Error>
 pub fn said(body: &[u8]) -> Result<Said, Error> {
     let mut said = Said::default();
     let mut model_is_text = true;
-    json::members(body, |key, value| match key {
+    json::members(body, |key, value| match &*json::key(key) {
         b"model" => {
             let text = body.get(value.clone()).unwrap_or_default();
             said.model = serde_json::from_slice::<String>(text).ok();

@@ -8,7 +8,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,12 +22,15 @@ use pingora::protocols::http::custom::CustomMessageWrite;
 use pingora::protocols::http::custom::server::Session as CustomSession;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::{Error, ErrorType, Result};
-use tokio::time::{Instant, Sleep};
+use pingora_timeout::fast_timeout::fast_sleep;
 
 /// The upstream kept silent for longer than it may.
 pub const STALLED: ErrorType = ErrorType::Custom("upstream stalled");
 /// The upstream's answer ended while it was still held back.
 pub const ENDED_EARLY: ErrorType = ErrorType::Custom("answer ended before it began");
+
+/// A timer that fires before its deadline is set anew.
+const LONGEST_TIMER: Duration = Duration::from_mins(10);
 
 /// What the exchange and its session tell each other.
 pub struct Gate {
@@ -85,8 +88,7 @@ impl Gate {
 
     fn deadline(&self) -> Instant {
         let after = Duration::from_millis(self.deadline.load(Ordering::Relaxed));
-        // As far as a timer goes: a century is as good as never.
-        self.start + after.min(Duration::from_hours(24 * 365 * 100))
+        crate::clock::add(self.start, after)
     }
 }
 
@@ -104,7 +106,21 @@ pub struct Replay {
     has_body: bool,
     /// Whether the head is on its way.
     begun: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
+}
+
+/// A sleep and when it ends. Pingora's own timers are shared by all requests of the same 10 ms and wake nobody up when
+/// they are set; one of tokio's costs two system calls a request.
+struct Timer {
+    fires: Instant,
+    sleep: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Timer {
+    fn new(fires: Instant) -> Self {
+        let wait = fires.saturating_duration_since(Instant::now());
+        Self { fires, sleep: Box::pin(fast_sleep(wait.min(LONGEST_TIMER))) }
+    }
 }
 
 impl Replay {
@@ -127,14 +143,15 @@ impl Replay {
 
     /// Resolves when the upstream has kept silent for too long. The deadline moves with every event, the timer only when
     /// it fires: moving it costs more than the rest of an event.
-    async fn silence(timer: &mut Option<Pin<Box<Sleep>>>, gate: &Gate) {
+    async fn silence(timer: &mut Option<Timer>, gate: &Gate) {
         loop {
             let deadline = gate.deadline();
-            let sleep = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-            if sleep.is_elapsed() || sleep.deadline() > deadline {
-                sleep.as_mut().reset(deadline);
-            }
-            sleep.as_mut().await;
+            let running = match timer {
+                Some(timer) if timer.fires <= deadline => timer,
+                Some(_) | None => timer.insert(Timer::new(deadline)),
+            };
+            running.sleep.as_mut().await;
+            *timer = None;
             if Instant::now() >= gate.deadline() {
                 return;
             }

@@ -5,6 +5,7 @@ use http::{HeaderName, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 
 use super::attempt::{Attempt, Plan};
+use super::decode::Decode;
 use super::exchange::Call;
 use super::tap::Tap;
 use crate::clock::Now;
@@ -25,6 +26,8 @@ const WHOLE_HELD: usize = 16 * 1024 * 1024;
 pub struct Reply {
     /// Its head, as it came.
     pub head: ResponseHeader,
+    /// Undoes an encoding that nobody asked for.
+    decode: Option<Decode>,
     form: Form,
     /// What it cost, once it is whole.
     pub usage: Option<Usage>,
@@ -86,7 +89,12 @@ const HOP_BY_HOP: [&str; 8] = [
 
 impl Reply {
     /// What the head of an answer promises.
-    pub fn new(head: ResponseHeader, call: &Call, attempt: &Attempt, id: &str) -> Self {
+    pub fn new(mut head: ResponseHeader, call: &Call, attempt: &Attempt, id: &str) -> Self {
+        let decode = Decode::of(&head.headers);
+        if decode.is_some() {
+            head.remove_header(&header::CONTENT_ENCODING);
+            head.remove_header(&header::CONTENT_LENGTH);
+        }
         let streams = is_event_stream(&head) || (call.stream && call.array_stream());
         let form = if !head.status.is_success() {
             Form::Refused(BytesMut::new())
@@ -108,7 +116,7 @@ impl Reply {
                 },
             }
         };
-        Self { head, form, usage: None, losses: Losses::default() }
+        Self { head, decode, form, usage: None, losses: Losses::default() }
     }
 
     /// Takes in a piece of the body; `end` with the last one.
@@ -118,6 +126,18 @@ impl Reply {
         end: bool,
         (call, attempt, now): (&Call, &Attempt, Now),
     ) -> Step {
+        let data = match (&mut self.decode, data) {
+            (Some(decode), Some(data)) => match decode.push(&data) {
+                Ok(data) => Some(data),
+                Err(_) => {
+                    return failed(
+                        Failure::Garbled,
+                        "the provider's answer is not what its content-encoding says",
+                    );
+                }
+            },
+            (_, data) => data,
+        };
         match &mut self.form {
             Form::Refused(body) => {
                 body.extend_from_slice(&data.unwrap_or_default());
@@ -154,6 +174,9 @@ impl Reply {
             Form::Forwarded { tap, .. } => {
                 let progress = tap.progress();
                 if !progress.ended && progress.failed.is_none() {
+                    if tap.is_inside_event() {
+                        out.extend_from_slice(b"\n\n");
+                    }
                     let sequence = tap.events();
                     dialects::render_stream_error(call.dialect, error, asked, sequence, &mut out);
                 }
@@ -215,8 +238,7 @@ impl Reply {
                 Ok((body, losses, usage)) => {
                     self.usage = usage;
                     self.losses.extend(&losses);
-                    let mut head = self.fresh_head("application/json");
-                    let _ = head.insert_header(header::CONTENT_LENGTH, body.len());
+                    let head = self.fresh_head("application/json", Some(body.len()));
                     Step::Begin(Box::new(head), body.into())
                 }
                 Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt, now))),
@@ -308,7 +330,7 @@ impl Reply {
         &mut self,
         data: Option<Bytes>,
         end: bool,
-        (_, attempt, now): (&Call, &Attempt, Now),
+        (call, attempt, now): (&Call, &Attempt, Now),
     ) -> Step {
         let Form::Translated { decoder, stream, out, begun } = &mut self.form else {
             return Step::Hold;
@@ -328,7 +350,8 @@ impl Reply {
         if progress.begun {
             *begun = true;
             let first = take(out);
-            return Step::Begin(Box::new(self.fresh_head("text/event-stream")), first);
+            let kind = if call.array_stream() { "application/json" } else { EVENT_STREAM };
+            return Step::Begin(Box::new(self.fresh_head(kind, None)), first);
         }
         if let Some(error) = progress.failed.clone() {
             let trouble = self.said_no(error, &data, attempt, now);
@@ -367,17 +390,23 @@ impl Reply {
         head
     }
 
-    /// A head for an answer that is written anew.
-    fn fresh_head(&self, content_type: &'static str) -> ResponseHeader {
+    /// A head for an answer that is written anew; `length` of the body, where it is whole.
+    fn fresh_head(&self, content_type: &'static str, length: Option<usize>) -> ResponseHeader {
         let mut head = fresh_head(self.head.status, content_type);
-        if content_type != "application/json" {
+        if let Some(length) = length {
+            let _ = head.insert_header(header::CONTENT_LENGTH, length);
+        } else {
             let _ = head.insert_header(header::CACHE_CONTROL, "no-cache");
+            // nginx in front of a gateway would otherwise gather a stream.
             let _ = head.insert_header("x-accel-buffering", "no");
             let _ = head.insert_header(header::TRANSFER_ENCODING, "chunked");
         }
         head
     }
 }
+
+/// The media type of a stream of events.
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// A head with a status and a type.
 pub fn fresh_head(status: StatusCode, content_type: &'static str) -> ResponseHeader {

@@ -1,5 +1,7 @@
 //! Which account is asked next, and whether one is: leases, attempts that failed, and what broke.
 
+use std::time::Duration;
+
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::attempt::Attempt;
@@ -82,7 +84,15 @@ pub fn begin(exchange: &mut Exchange, lease: Lease) -> Result<(), Refusal> {
 }
 
 /// Settles the attempt at hand and leases the next account, where there is one and the client has heard nothing.
-pub fn next_lease(exchange: &mut Exchange, trouble: &Trouble) -> Option<Lease> {
+/// When there is none, the trouble says how soon any account can be asked.
+pub fn next_lease(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Lease> {
+    tracing::debug!(
+        id = exchange.id,
+        attempt = exchange.trail.len() + 1,
+        verdict = trouble.verdict.note,
+        "{}",
+        trouble.error.message
+    );
     let status = exchange.reply.as_ref().map(|reply| reply.head.status.as_u16());
     let attempt = exchange.attempt.take()?;
     let account = attempt.lease.account();
@@ -97,14 +107,25 @@ pub fn next_lease(exchange: &mut Exchange, trouble: &Trouble) -> Option<Lease> {
     if !trouble.verdict.moves_on() || exchange.trail.len() >= most {
         return None;
     }
-    lease(exchange).ok()
+    match lease(exchange) {
+        Ok(lease) => Some(lease),
+        Err(Unavailable::Exhausted(exhausted)) => {
+            let soonest = exhausted.retry_after(Now::read().monotonic).map(Duration::from_secs);
+            if let Some(soonest) = soonest {
+                let own = trouble.error.retry_after.unwrap_or(soonest);
+                trouble.error.retry_after = Some(own.min(soonest));
+            }
+            None
+        }
+        Err(Unavailable::NoSuchModel | Unavailable::NotForClient) => None,
+    }
 }
 
 /// An attempt failed with no answer to judge: the next account is asked, or the client is told why not.
-pub fn move_on(exchange: &mut Exchange, trouble: Trouble) -> Box<Error> {
+pub fn move_on(exchange: &mut Exchange, mut trouble: Trouble) -> Box<Error> {
     exchange.reply = None;
     let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
-    if let Some(lease) = next_lease(exchange, &trouble) {
+    if let Some(lease) = next_lease(exchange, &mut trouble) {
         exchange.next = Some(lease);
         error.retry = true.into();
         return error;

@@ -91,6 +91,14 @@ impl Tap {
         &self.state.progress
     }
 
+    /// Whether an event has begun that is not whole.
+    pub fn is_inside_event(&self) -> bool {
+        match &self.source {
+            Source::Sse(decoder) => decoder.held() > 0,
+            Source::Array(_) => false,
+        }
+    }
+
     /// Events so far: the next `sequence_number` of a Responses stream.
     pub const fn events(&self) -> u64 {
         self.state.events
@@ -132,8 +140,14 @@ fn ends(dialect: Dialect, event: &sse::Event<'_>) -> bool {
     match dialect {
         Dialect::OpenAiChat => data == b"[DONE]" || has_text_after(&WORDS.finish_reason, data),
         Dialect::OpenAiResponses => {
-            let typed = |name: &str| event.name == name || type_is(data, name);
-            typed("response.completed") || typed("response.incomplete")
+            // `response.done` is OpenRouter's word, `response.cancelled` ends a background response.
+            const ENDS: [&str; 4] = [
+                "response.completed",
+                "response.incomplete",
+                "response.done",
+                "response.cancelled",
+            ];
+            ENDS.iter().any(|name| event.name == *name || type_is(data, name))
         }
         Dialect::Anthropic => {
             event.name == "message_stop"

@@ -154,6 +154,21 @@ impl Upstream {
         target
     }
 
+    /// Path and query of the list of models.
+    pub fn models_target(&self, dialect: Dialect) -> String {
+        let base = self.base.as_str();
+        match dialect {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => format!("{base}/models"),
+            Dialect::Anthropic => {
+                format!("{}/v1/models?limit=1000", base.strip_suffix("/v1").unwrap_or(base))
+            }
+            Dialect::Gemini => {
+                let (base, version) = gemini_version(base, "v1beta");
+                format!("{base}/{version}/models?pageSize=1000")
+            }
+        }
+    }
+
     fn path(&self, dialect: Dialect, operation: &Operation, model: &str, version: &str) -> String {
         let base = self.base.as_str();
         match dialect {
@@ -173,10 +188,7 @@ impl Upstream {
                 format!("{base}/v1/messages{}", if counts { "/count_tokens" } else { "" })
             }
             Dialect::Gemini => {
-                let (base, version) = match base.rsplit_once('/') {
-                    Some((rest, own @ ("v1" | "v1beta" | "v1alpha"))) => (rest, own),
-                    _ => (base, version),
-                };
+                let (base, version) = gemini_version(base, version);
                 let verb = gemini_verb(operation);
                 let model = percent_encoding::utf8_percent_encode(model, MODEL);
                 format!("{base}/{version}/models/{model}:{verb}")
@@ -222,6 +234,14 @@ const MODEL: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
     .add(b'"')
     .add(b'<')
     .add(b'>');
+
+/// A base URL's own version goes before the one asked for.
+fn gemini_version<'a>(base: &'a str, version: &'a str) -> (&'a str, &'a str) {
+    match base.rsplit_once('/') {
+        Some((rest, own @ ("v1" | "v1beta" | "v1alpha"))) => (rest, own),
+        Some(_) | None => (base, version),
+    }
+}
 
 const fn gemini_verb(operation: &Operation) -> &'static str {
     match operation {

@@ -1,22 +1,14 @@
-//! Anthropic Messages requests.
+//! Anthropic Messages requests. <https://docs.anthropic.com/en/api/messages>
 
-use crate::dialects::tools::Toolbox;
-use crate::dialects::{Path, Target};
-use crate::ir::error::Error;
-use crate::ir::losses::Losses;
-use crate::ir::request::Request;
+mod blame;
+mod conversation;
+mod media;
+mod model;
+mod parse;
+mod render;
+mod schema;
+mod thinking;
+mod turns;
 
-/// Reads a client's request.
-pub fn parse<'a>(_body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> {
-    todo!()
-}
-
-/// Writes a request for an account.
-pub fn render(
-    _request: &Request<'_>,
-    _target: Target<'_>,
-    _toolbox: &Toolbox,
-    _out: &mut Vec<u8>,
-) -> Losses {
-    todo!()
-}
+pub use parse::{parse, parse_count};
+pub use render::{betas, render, render_count};

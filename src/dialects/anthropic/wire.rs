@@ -1,1 +1,4 @@
 //! Anthropic Messages as it stands on the wire: types and nothing else.
+
+pub(crate) mod read;
+pub(crate) mod write;

@@ -1,5 +1,13 @@
 //! Gemini generateContent requests.
 
+mod parse;
+mod render;
+
+mod model;
+mod schema;
+
+pub(super) mod media;
+
 use crate::dialects::tools::Toolbox;
 use crate::dialects::{Path, Target};
 use crate::ir::error::Error;
@@ -7,16 +15,16 @@ use crate::ir::losses::Losses;
 use crate::ir::request::Request;
 
 /// Reads a client's request.
-pub fn parse<'a>(_body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> {
-    todo!()
+pub fn parse<'a>(body: &'a [u8], path: Path<'a>) -> Result<Request<'a>, Error> {
+    parse::request(body, path)
 }
 
 /// Writes a request for an account.
 pub fn render(
-    _request: &Request<'_>,
-    _target: Target<'_>,
-    _toolbox: &Toolbox,
-    _out: &mut Vec<u8>,
+    request: &Request<'_>,
+    target: Target<'_>,
+    toolbox: &Toolbox,
+    out: &mut Vec<u8>,
 ) -> Losses {
-    todo!()
+    render::request(request, target, toolbox, out)
 }

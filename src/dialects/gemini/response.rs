@@ -1,16 +1,33 @@
 //! Gemini generateContent answers, whole.
 
+mod parse;
+mod render;
+
+pub(super) mod hosted;
+pub(super) mod pieces;
+pub(super) mod reader;
+pub(super) mod words;
+
+mod arguments;
+mod grounding;
+
 use crate::dialects::{Asked, Origin};
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::response::Response;
+use crate::ir::usage::Usage;
 
 /// Reads an account's answer.
-pub fn parse<'a>(_body: &'a [u8], _origin: Origin<'_>) -> Result<Response<'a>, Error> {
-    todo!()
+pub fn parse<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Response<'a>, Error> {
+    parse::response(body, origin)
+}
+
+/// Reads the value of an answer's `usageMetadata` alone.
+pub fn parse_usage(json: &[u8]) -> Option<Usage> {
+    words::read_usage(serde_json::from_slice(json).ok()?)
 }
 
 /// Writes an answer for a client.
-pub fn render(_response: &Response<'_>, _asked: &Asked, _out: &mut Vec<u8>) -> Losses {
-    todo!()
+pub fn render(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Losses {
+    render::response(response, asked, out)
 }

@@ -1,4 +1,7 @@
-//! OpenAI Chat Completions requests.
+//! OpenAI Chat Completions requests. <https://platform.openai.com/docs/api-reference/chat/create>
+
+mod parse;
+mod render;
 
 use crate::dialects::tools::Toolbox;
 use crate::dialects::{Path, Target};
@@ -7,16 +10,16 @@ use crate::ir::losses::Losses;
 use crate::ir::request::Request;
 
 /// Reads a client's request.
-pub fn parse<'a>(_body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> {
-    todo!()
+pub fn parse<'a>(body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> {
+    parse::request(body)
 }
 
 /// Writes a request for an account.
 pub fn render(
-    _request: &Request<'_>,
-    _target: Target<'_>,
-    _toolbox: &Toolbox,
-    _out: &mut Vec<u8>,
+    request: &Request<'_>,
+    target: Target<'_>,
+    toolbox: &Toolbox,
+    out: &mut Vec<u8>,
 ) -> Losses {
-    todo!()
+    render::request(request, target, toolbox, out)
 }

@@ -1,22 +1,21 @@
-//! OpenAI Responses requests.
+//! OpenAI Responses requests. <https://platform.openai.com/docs/api-reference/responses/create>
 
-use crate::dialects::tools::Toolbox;
-use crate::dialects::{Path, Target};
-use crate::ir::error::Error;
-use crate::ir::losses::Losses;
-use crate::ir::request::Request;
+mod parse;
 
-/// Reads a client's request.
-pub fn parse<'a>(_body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> {
-    todo!()
-}
+mod items;
+mod media;
+mod tools;
 
-/// Writes a request for an account.
-pub fn render(
-    _request: &Request<'_>,
-    _target: Target<'_>,
-    _toolbox: &Toolbox,
-    _out: &mut Vec<u8>,
-) -> Losses {
-    todo!()
-}
+mod echo;
+mod locate;
+
+mod render;
+
+mod built_in;
+mod history;
+mod models;
+mod settings;
+mod strict;
+
+pub use self::parse::parse;
+pub use self::render::render;

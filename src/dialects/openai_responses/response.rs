@@ -1,16 +1,19 @@
-//! OpenAI Responses answers, whole.
+//! OpenAI Responses answers, whole. <https://platform.openai.com/docs/api-reference/responses/object>
 
-use crate::dialects::{Asked, Origin};
-use crate::ir::error::Error;
-use crate::ir::losses::Losses;
-use crate::ir::response::Response;
+pub(super) mod parse;
 
-/// Reads an account's answer.
-pub fn parse<'a>(_body: &'a [u8], _origin: Origin<'_>) -> Result<Response<'a>, Error> {
-    todo!()
-}
+pub(super) mod read;
 
-/// Writes an answer for a client.
-pub fn render(_response: &Response<'_>, _asked: &Asked, _out: &mut Vec<u8>) -> Losses {
-    todo!()
+pub(super) mod write;
+
+pub(super) mod render;
+
+pub use self::parse::parse;
+pub use self::render::render;
+
+use crate::ir::usage::Usage;
+
+/// Reads the value of an answer's `usage` alone.
+pub fn parse_usage(json: &[u8]) -> Option<Usage> {
+    serde_json::from_slice(json).ok().map(|usage| parse::usage(&usage))
 }
