@@ -125,6 +125,11 @@ impl Turn {
         }
     }
 
+    /// The response that it goes on from: what an answer's `previous_response_id` has to say.
+    pub fn previous(&self) -> Option<&str> {
+        self.asked.previous.as_deref()
+    }
+
     /// The body that leans on nothing, for an owner too: it may have forgotten (see `forgotten`).
     pub fn rebuilt(&self, audience: Audience<'_>) -> Bytes {
         if self.asked.leans_on_nothing() {

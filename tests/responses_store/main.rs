@@ -13,3 +13,4 @@ mod support;
 mod conversations;
 mod disk;
 mod serve;
+mod translated;
