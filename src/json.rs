@@ -1,4 +1,4 @@
-//! The top-level members of a JSON object, found without parsing what is in them.
+//! The top-level members of a JSON object, or elements of an array, found without parsing what is in them.
 //!
 //! A body that is only forwarded needs its `model` read, and replaced in place: no more. Strings are skipped by `memchr`,
 //! so a body costs a small part of what parsing it would.
@@ -37,15 +37,27 @@ pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result
         scan.skip_space();
         let value = scan.value()?;
         each(body.get(key.start + 1..key.end - 1).unwrap_or_default(), value);
+        if scan.closes(b'}', "expected `,` or `}`")? {
+            return scan.expect_end();
+        }
+    }
+}
+
+/// Calls `each` for every element of the array in `text` with the range of its value, checked as far as `members` does.
+pub fn elements(text: &[u8], mut each: impl FnMut(Range<usize>)) -> Result<(), Malformed> {
+    let mut scan = Scan { body: text, at: 0 };
+    scan.skip_space();
+    scan.expect(b'[', "expected `[`")?;
+    scan.skip_space();
+    if scan.peek() == Some(b']') {
+        scan.at += 1;
+        return scan.expect_end();
+    }
+    loop {
         scan.skip_space();
-        match scan.peek() {
-            Some(b',') => scan.at += 1,
-            Some(b'}') => {
-                scan.at += 1;
-                return scan.expect_end();
-            }
-            Some(_) => return Err(scan.malformed("expected `,` or `}`")),
-            None => return Err(scan.malformed("unexpected end")),
+        each(scan.value()?);
+        if scan.closes(b']', "expected `,` or `]`")? {
+            return scan.expect_end();
         }
     }
 }
@@ -86,6 +98,17 @@ impl Scan<'_> {
         }
         self.at += 1;
         Ok(())
+    }
+
+    /// Behind a value: whether `close` ends the whole, or a comma promises more.
+    fn closes(&mut self, close: u8, what: &'static str) -> Result<bool, Malformed> {
+        self.skip_space();
+        let Some(byte) = self.peek() else { return Err(self.malformed("unexpected end")) };
+        if byte != b',' && byte != close {
+            return Err(self.malformed(what));
+        }
+        self.at += 1;
+        Ok(byte == close)
     }
 
     fn expect_end(&mut self) -> Result<(), Malformed> {
@@ -277,15 +300,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn finds_the_elements_of_an_array() {
+        let found = |array: &str| {
+            let mut list = Vec::new();
+            let whole = elements(array.as_bytes(), |value| list.push(array[value].to_owned()));
+            whole.map(|()| list)
+        };
+        assert_eq!(
+            found(" [ {\"a\":[1,2]} ,\"]\",-1 , []]\n").unwrap(),
+            ["{\"a\":[1,2]}", "\"]\"", "-1", "[]"]
+        );
+        assert_eq!(found("[ ]").unwrap(), [""; 0]);
+        for broken in ["", "{}", "[1", "[1,]", "[1 2]", "[1]]", "[,]"] {
+            assert!(found(broken).is_err(), "{broken}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn never_panics(bytes: Vec<u8>) {
             let _ = members(&bytes, |_, _| ());
+            let _ = elements(&bytes, |_| ());
         }
 
         #[test]
         fn never_panics_on_brackets(text in "[\\[\\]{}\",:\\\\a 1]{0,40}") {
             let _ = members(text.as_bytes(), |_, _| ());
+            let _ = elements(text.as_bytes(), |_| ());
         }
     }
 

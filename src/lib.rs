@@ -19,6 +19,8 @@ pub mod pool;
 
 pub mod translate;
 
+pub mod store;
+
 pub mod demo;
 pub mod proxy;
 pub mod server;

@@ -1,6 +1,7 @@
 //! The process environment as the configuration sees it: read once, then a plain map.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// The gateway's own variables: each stands for one key of the file and wins over it.
 ///
@@ -41,6 +42,15 @@ impl Environment {
     /// A variable's value. An empty one counts as not set, as in `${NAME:-default}`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Where the gateway keeps its own files: `$XDG_STATE_HOME/levity`, or the same under `~/.local/state`.
+    /// <https://specifications.freedesktop.org/basedir-spec/latest/>
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        // The specification has relative paths ignored.
+        let xdg = self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || self.get("HOME").map(|home| Path::new(home).join(".local/state"));
+        Some(xdg.or_else(home)?.join("levity"))
     }
 
     /// Replaces each `${NAME}` and `${NAME:-default}`; `$${` stands for a literal `${`.

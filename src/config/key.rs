@@ -105,13 +105,9 @@ pub fn generate(random: &mut impl TryRng) -> Result<Secret, Error> {
     Ok(Secret::new(format!("sk-{}", URL_SAFE_NO_PAD.encode(bytes))))
 }
 
-/// `$XDG_STATE_HOME/levity/api_key`, or the same under `~/.local/state`.
+/// `api_key` among the gateway's own files.
 fn state_file(environment: &Environment) -> Option<PathBuf> {
-    // The XDG specification has relative paths ignored.
-    let xdg =
-        environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || environment.get("HOME").map(|home| Path::new(home).join(".local/state"));
-    Some(xdg.or_else(home)?.join("levity").join("api_key"))
+    Some(environment.state_folder()?.join("api_key"))
 }
 
 fn read(path: &Path) -> Result<Option<Secret>, Error> {

@@ -1,0 +1,390 @@
+//! The file that responses are kept in: SQLite, bounded by rows, bytes and age. <https://www.sqlite.org/pragma.html>
+//!
+//! What leaves, leaves by whole conversations, the one that was gone on with longest ago first: a conversation without its
+//! beginning could not be gone on with, so its rest is worth nothing. Everything here blocks; `worker` calls it.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
+};
+
+use super::Limits;
+use super::record::{Answer, Kept, Record};
+use crate::dialects::Dialect;
+
+/// The layout below; a file of another one is set aside.
+const VERSION: i64 = 1;
+/// How long another process may hold the file.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const LAYOUT: &str = "
+CREATE TABLE conversations (id INTEGER PRIMARY KEY, used INTEGER NOT NULL);
+CREATE INDEX conversations_by_use ON conversations (used);
+CREATE TABLE responses (
+    id TEXT PRIMARY KEY,
+    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    previous TEXT,
+    created INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    dialect TEXT NOT NULL,
+    kept_there INTEGER NOT NULL,
+    input TEXT NOT NULL,
+    response TEXT NOT NULL
+);
+CREATE INDEX responses_by_conversation ON responses (conversation);
+CREATE TABLE items (
+    id TEXT PRIMARY KEY,
+    response TEXT NOT NULL REFERENCES responses ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX items_by_response ON items (response);
+PRAGMA user_version = 1;
+";
+
+const COLUMNS: &str = "id, previous, created, account, dialect, kept_there, input, response";
+
+/// Why the file is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The folder or the file cannot be made.
+    #[error("{0}")]
+    File(#[from] io::Error),
+    /// SQLite says no.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It is no file of ours, or damaged.
+    #[error("it is of another version")]
+    Foreign,
+}
+
+impl Error {
+    /// Whether the file will never do, however long one waits.
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Foreign => true,
+            Self::File(_) => false,
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            ),
+        }
+    }
+}
+
+/// How much of a chain is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// Responses at most.
+    pub(super) turns: usize,
+    /// Bytes at most; the response that passes them is the last.
+    pub(super) bytes: usize,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Disk {
+    connection: Connection,
+    limits: Limits,
+    /// Responses in the file.
+    rows: u64,
+}
+
+impl Disk {
+    /// Opens the file, readable by its owner alone, or makes it.
+    pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
+        make_private(path)?;
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(PATIENCE)?;
+        if !is_ours(&connection)? {
+            return Err(Error::Foreign);
+        }
+        patiently(|| prepare(&connection))?;
+        make(&mut connection)?;
+        let rows = connection.query_row("SELECT count(*) FROM responses", [], |row| row.get(0))?;
+        Ok(Self { connection, limits, rows })
+    }
+
+    /// Writes responses, all or none, and makes room for them. `now` is in seconds since 1970.
+    pub(super) fn write(&mut self, records: &[Arc<Record>], now: u64) -> Result<(), Error> {
+        let transaction = begin(&mut self.connection)?;
+        for record in records {
+            insert(&transaction, record)?;
+        }
+        let rows = self.rows + records.len() as u64;
+        let room = make_room(&transaction, self.limits, rows, now)?;
+        transaction.commit()?;
+        self.rows = room.rows;
+        if room.evicted { self.give_back() } else { Ok(()) }
+    }
+
+    /// Deletes what has become too old.
+    pub(super) fn evict(&mut self, now: u64) -> Result<(), Error> {
+        self.write(&[], now)
+    }
+
+    /// The response of an id, and those before it, as far as they are here: the latest first.
+    pub(super) fn chain(&self, id: &str, span: Span) -> Result<Vec<Record>, Error> {
+        let query = format!("SELECT {COLUMNS} FROM responses WHERE id = ?1");
+        let mut query = self.connection.prepare_cached(&query)?;
+        let mut chain: Vec<Record> = Vec::new();
+        let mut bytes = 0;
+        let mut next = Some(Arc::from(id));
+        while let Some(id) = next.take()
+            && chain.len() < span.turns
+            && bytes < span.bytes
+        {
+            let Some(Some(record)) = query.query_row([&*id], read).optional()? else { break };
+            bytes += record.weight();
+            next.clone_from(&record.previous);
+            chain.push(record);
+        }
+        Ok(chain)
+    }
+
+    /// The response that an item stands in.
+    pub(super) fn find_item(&self, item: &str) -> Result<Option<Record>, Error> {
+        let query = "SELECT response FROM items WHERE id = ?1";
+        let mut query = self.connection.prepare_cached(query)?;
+        let response: Option<String> = query.query_row([item], |row| row.get(0)).optional()?;
+        let Some(response) = response else { return Ok(None) };
+        Ok(self.chain(&response, Span { turns: 1, bytes: usize::MAX })?.pop())
+    }
+
+    /// Deletes a response; says whether it was there.
+    pub(super) fn remove(&mut self, id: &str) -> Result<bool, Error> {
+        let transaction = begin(&mut self.connection)?;
+        let conversation: Option<i64> = transaction
+            .query_row("DELETE FROM responses WHERE id = ?1 RETURNING conversation", [id], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        let Some(conversation) = conversation else { return Ok(false) };
+        transaction.execute(
+            "DELETE FROM conversations WHERE id = ?1
+             AND NOT EXISTS (SELECT 1 FROM responses WHERE conversation = ?1)",
+            [conversation],
+        )?;
+        transaction.commit()?;
+        self.rows = self.rows.saturating_sub(1);
+        self.give_back()?;
+        // The log still has the text until it is written into the file; a reader elsewhere may keep it a little longer.
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        Ok(true)
+    }
+
+    /// Gives the pages that deleting left free back to the system.
+    fn give_back(&self) -> Result<(), Error> {
+        let mut vacuum = self.connection.prepare("PRAGMA incremental_vacuum")?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Moves a file that will never do out of the way; the one that was moved before it is lost.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = path.with_extension("db.damaged");
+    fs::rename(path, &aside)?;
+    for suffix in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = fs::remove_file(name);
+    }
+    Ok(aside)
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    // SQLite gives its other files the mode of this one.
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    // Only an empty file takes it: freed pages go back to the system, so that the bound on bytes is one on the file.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A power cut may lose the last turns, never the file.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten.
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "journal_size_limit", 4 << 20)
+}
+
+/// Whether a file is of this version, or empty.
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    // One statement sees one state: another process may be making the file right now.
+    let query =
+        "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version";
+    let (version, tables): (i64, i64) =
+        connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(version == VERSION || version == 0 && tables == 0)
+}
+
+/// Lays an empty file out.
+fn make(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = begin(connection)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        transaction.execute_batch(LAYOUT)?;
+    }
+    transaction.commit()
+}
+
+/// Begins to write. A transaction that reads first could not go on to write when another process has written meanwhile.
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Tries again for a while: SQLite does not wait by itself where it changes the kind of a file's log.
+fn patiently(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Bytes of the file that are in use.
+fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(pages * pragma("page_size")?)
+}
+
+fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.prepare_cached("SELECT count(*) FROM responses")?.query_row([], |row| row.get(0))
+}
+
+/// What making room led to.
+struct Room {
+    /// Responses in the file.
+    rows: u64,
+    /// Whether any had to leave.
+    evicted: bool,
+}
+
+/// Deletes what is too old, and the oldest of what is too much.
+fn make_room(
+    transaction: &Transaction<'_>,
+    limits: Limits,
+    rows: u64,
+    now: u64,
+) -> rusqlite::Result<Room> {
+    let oldest = now.saturating_sub(limits.age.as_secs());
+    let mut evicted = transaction
+        .prepare_cached("DELETE FROM conversations WHERE used < ?1")?
+        .execute([oldest])?;
+    if evicted == 0 && rows <= limits.rows && bytes(transaction)? <= limits.bytes {
+        return Ok(Room { rows, evicted: false });
+    }
+    // Where there is too much, some room beyond the bound is made: else every turn would have to make its own.
+    let (few, small) = (limits.rows - limits.rows / 16, limits.bytes - limits.bytes / 16);
+    let mut rows = count(transaction)?;
+    if rows > limits.rows || bytes(transaction)? > limits.bytes {
+        while (rows > few || bytes(transaction)? > small) && delete_oldest(transaction)? {
+            evicted += 1;
+            rows = count(transaction)?;
+        }
+    }
+    Ok(Room { rows, evicted: evicted > 0 })
+}
+
+fn delete_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    let deleted = transaction
+        .prepare_cached(
+            "DELETE FROM conversations
+             WHERE id = (SELECT id FROM conversations ORDER BY used, id LIMIT 1)",
+        )?
+        .execute([])?;
+    Ok(deleted > 0)
+}
+
+fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
+    let conversation = conversation(transaction, record)?;
+    // An account that gives every response the same id has the last one remembered.
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO responses (conversation, id, previous, created, account,
+             dialect, kept_there, input, response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            conversation,
+            &*record.id,
+            record.previous.as_deref(),
+            record.created,
+            &*record.account,
+            record.dialect.name(),
+            record.kept == Kept::ThereToo,
+            record.input(),
+            record.response(),
+        ])?;
+    // An item is found where it was said; a client that says it again does not move it.
+    let mut item =
+        transaction.prepare_cached("INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)")?;
+    for id in record.output_ids().iter().chain(&record.input_ids()) {
+        item.execute([&**id, &*record.id])?;
+    }
+    Ok(())
+}
+
+/// The conversation that a response belongs to: that of the one before it, or a new one.
+fn conversation(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<i64> {
+    let before: Option<i64> = match &record.previous {
+        Some(previous) => transaction
+            .prepare_cached("SELECT conversation FROM responses WHERE id = ?1")?
+            .query_row([&**previous], |row| row.get(0))
+            .optional()?,
+        None => None,
+    };
+    if let Some(conversation) = before {
+        transaction
+            .prepare_cached("UPDATE conversations SET used = max(used, ?2) WHERE id = ?1")?
+            .execute(params![conversation, record.created])?;
+        return Ok(conversation);
+    }
+    transaction
+        .prepare_cached("INSERT INTO conversations (used) VALUES (?1)")?
+        .execute([record.created])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+/// A row of `COLUMNS`; `None` where it holds what no version of ours wrote.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<Record>> {
+    let dialect: String = row.get(4)?;
+    let kept_there: bool = row.get(5)?;
+    let response: Box<str> = row.get(7)?;
+    let dialect = Dialect::ALL.into_iter().find(|known| known.name() == dialect);
+    let (Some(dialect), Some(answer)) = (dialect, Answer::read(response)) else {
+        return Ok(None);
+    };
+    Ok(Some(Record {
+        id: row.get(0)?,
+        previous: row.get(1)?,
+        created: row.get(2)?,
+        account: row.get(3)?,
+        dialect,
+        kept: if kept_there { Kept::ThereToo } else { Kept::Here },
+        input: row.get(6)?,
+        answer,
+    }))
+}

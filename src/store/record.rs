@@ -1,0 +1,296 @@
+//! One response as it is remembered: who gave it, what was put in, and what came out.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::items::{self, Item, quoted};
+use crate::config::Provider;
+use crate::dialects::Dialect;
+use crate::json;
+
+/// One remembered response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its id, as the client knows it.
+    pub id: Arc<str>,
+    /// The response that it goes on from.
+    pub previous: Option<Arc<str>>,
+    /// When it was given, in seconds since 1970.
+    pub created: u64,
+    /// The name of the account that gave it.
+    pub account: Box<str>,
+    /// What was spoken to that account.
+    pub dialect: Dialect,
+    /// Whether the account remembers it too.
+    pub kept: Kept,
+    /// The request's own items, a JSON array.
+    pub(super) input: Box<str>,
+    /// The response object.
+    pub(super) answer: Answer,
+}
+
+/// Who remembers a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The gateway alone.
+    Here,
+    /// The account that gave it too: it can be asked to go on from the id.
+    ThereToo,
+}
+
+/// Who gave an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Answerer<'a> {
+    /// The account's name.
+    pub account: &'a str,
+    /// What was spoken to it.
+    pub dialect: Dialect,
+    /// Whose API it is.
+    pub provider: Provider,
+}
+
+/// A response object that is whole: `completed` or `incomplete`.
+/// <https://platform.openai.com/docs/api-reference/responses/object>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub(super) text: Box<str>,
+    pub(super) id: Box<str>,
+    /// Where the array of output items stands.
+    output: Range<usize>,
+    /// Where `previous_response_id` stands.
+    previous: Option<Range<usize>>,
+    /// What it says of being stored by its account.
+    stored: Option<bool>,
+}
+
+impl Answer {
+    /// Reads a response object; `None` where it is none, or nothing to go on from (`failed`, `in_progress`).
+    pub fn read(text: impl Into<Box<str>>) -> Option<Self> {
+        let text = text.into();
+        let (mut id, mut output, mut previous, mut stored) = (None, None, None, None);
+        let mut over = true;
+        json::members(text.as_bytes(), |key, range| {
+            let value = text.get(range.clone()).unwrap_or_default();
+            match key {
+                b"id" => id = items::string(value).map(Into::into),
+                b"output" if value.starts_with('[') => output = Some(range),
+                b"previous_response_id" => previous = Some(range),
+                b"store" => stored = value.parse().ok(),
+                b"status" => {
+                    over = matches!(value, "\"completed\"" | "\"incomplete\"" | "null");
+                }
+                _ => {}
+            }
+        })
+        .ok()?;
+        let id: Box<str> = id?;
+        if id.is_empty() {
+            return None;
+        }
+        let output = output.filter(|_| over)?;
+        Some(Self { text, id, output, previous, stored })
+    }
+
+    /// The response's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The same, naming the response that it goes on from: an account that got the whole conversation knows of none.
+    pub(super) fn following(self, previous: &str) -> Self {
+        let quoted = quoted(previous);
+        let named = match &self.previous {
+            Some(place) if self.text.get(place.clone()) == Some("null") => {
+                let mut named = String::from(&*self.text);
+                named.replace_range(place.clone(), &quoted);
+                named
+            }
+            Some(_) => return self,
+            None => {
+                let rest = self.text.trim_ascii_start().strip_prefix('{').unwrap_or_default();
+                format!("{{\"previous_response_id\":{quoted},{rest}")
+            }
+        };
+        Self::read(named).unwrap_or(self)
+    }
+
+    /// The output items, a JSON array.
+    pub(super) fn output(&self) -> &str {
+        self.text.get(self.output.clone()).unwrap_or_default()
+    }
+}
+
+impl Record {
+    /// Puts a record together; `store` is what the request said of being stored.
+    pub(super) fn new(
+        (answer, input): (Answer, Box<str>),
+        previous: Option<Arc<str>>,
+        by: Answerer<'_>,
+        created: u64,
+    ) -> Self {
+        // An organisation that retains nothing gets `"store":false` back, whatever it asked for.
+        let kept = by.provider == Provider::OpenAi
+            && by.dialect == Dialect::OpenAiResponses
+            && answer.stored != Some(false);
+        let answer = match &previous {
+            Some(previous) => answer.following(previous),
+            None => answer,
+        };
+        Self {
+            id: answer.id.as_ref().into(),
+            previous,
+            created,
+            account: by.account.into(),
+            dialect: by.dialect,
+            kept: if kept { Kept::ThereToo } else { Kept::Here },
+            input,
+            answer,
+        }
+    }
+
+    /// The request's own items, a JSON array.
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
+    /// The response object, JSON.
+    pub fn response(&self) -> &str {
+        &self.answer.text
+    }
+
+    /// The account, where it remembers the response too.
+    pub fn owner(&self) -> Option<&str> {
+        (self.kept == Kept::ThereToo).then_some(&*self.account)
+    }
+
+    /// The items put in and the items given out, in their order; each with the id that it is listed under.
+    pub(super) fn items(&self) -> Vec<(Item<'_>, String)> {
+        let put_in = items::elements(&self.input);
+        let given = items::elements(self.answer.output());
+        put_in
+            .into_iter()
+            .chain(given)
+            .enumerate()
+            .map(|(place, text)| {
+                let item = Item::read(text);
+                let id = item
+                    .id()
+                    .map_or_else(|| items::made_id(item.kind, place, &self.id), Cow::into_owned);
+                (item, id)
+            })
+            .collect()
+    }
+
+    /// The items put in, each with the id that it is listed under.
+    pub(super) fn input_items(&self) -> Vec<(Item<'_>, String)> {
+        let mut items = self.items();
+        items.truncate(items::elements(&self.input).len());
+        items
+    }
+
+    /// The item of an id.
+    pub(super) fn item(&self, id: &str) -> Option<Item<'_>> {
+        // Backwards: what the model gave is asked for, hardly ever what it was given.
+        self.items().into_iter().rev().find(|(_, own)| own == id).map(|(item, _)| item)
+    }
+
+    /// The ids that output items came with.
+    pub(super) fn output_ids(&self) -> Vec<Box<str>> {
+        own_ids(self.answer.output())
+    }
+
+    /// The ids that input items came with.
+    pub(super) fn input_ids(&self) -> Vec<Box<str>> {
+        own_ids(&self.input)
+    }
+
+    /// Bytes that it adds to a conversation.
+    pub(super) fn weight(&self) -> usize {
+        self.input.len() + self.answer.output().len()
+    }
+
+    /// Bytes that it holds.
+    pub(super) fn size(&self) -> usize {
+        self.input.len() + self.answer.text.len() + 512
+    }
+}
+
+fn own_ids(array: &str) -> Vec<Box<str>> {
+    let items = items::elements(array).into_iter().map(Item::read);
+    items.filter_map(|item| Some(item.id()?.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BY: Answerer<'_> = Answerer {
+        account: "openai-1",
+        dialect: Dialect::OpenAiResponses,
+        provider: Provider::OpenAi,
+    };
+
+    fn record(answer: &str, previous: Option<&str>) -> Record {
+        let answer = Answer::read(answer).unwrap();
+        Record::new((answer, "[]".into()), previous.map(Into::into), BY, 1)
+    }
+
+    #[test]
+    fn only_what_can_be_gone_on_from_is_an_answer() {
+        for (text, is_one) in [
+            (r#"{"id":"r","output":[]}"#, true),
+            (r#"{"id":"r","output":[],"status":"completed"}"#, true),
+            (r#"{"id":"r","output":[],"status":"incomplete"}"#, true),
+            (r#"{"id":"r","output":[],"status":"failed"}"#, false),
+            (r#"{"id":"r","output":[],"status":"in_progress"}"#, false),
+            (r#"{"id":"","output":[]}"#, false),
+            (r#"{"id":"r","output":{}}"#, false),
+            (r#"{"output":[]}"#, false),
+            (r#"{"error":{"message":"x"}}"#, false),
+            ("no", false),
+        ] {
+            assert_eq!(Answer::read(text).is_some(), is_one, "{text}");
+        }
+    }
+
+    #[test]
+    fn says_what_it_goes_on_from() {
+        let named = r#"{"id":"r","output":[],"previous_response_id":"p"}"#;
+        let null = r#"{"id":"r","output":[],"previous_response_id":null}"#;
+        assert_eq!(record(null, Some("p")).response(), named);
+        assert_eq!(record(named, Some("p")).response(), named);
+        assert_eq!(record(null, None).response(), null);
+        let absent = record(r#"{"id":"r","output":[1]}"#, Some("p"));
+        assert_eq!(absent.response(), r#"{"previous_response_id":"p","id":"r","output":[1]}"#);
+        assert_eq!(absent.answer.output(), "[1]");
+    }
+
+    #[test]
+    fn an_account_that_retains_nothing_is_no_owner() {
+        assert_eq!(record(r#"{"id":"r","output":[]}"#, None).owner(), Some("openai-1"));
+        assert_eq!(
+            record(r#"{"id":"r","output":[],"store":true}"#, None).owner(),
+            Some("openai-1")
+        );
+        assert_eq!(record(r#"{"id":"r","output":[],"store":false}"#, None).owner(), None);
+        let custom = Answerer { provider: Provider::Custom, ..BY };
+        let answer = Answer::read(r#"{"id":"r","output":[]}"#).unwrap();
+        assert_eq!(Record::new((answer, "[]".into()), None, custom, 1).owner(), None);
+    }
+
+    #[test]
+    fn items_are_found_by_their_own_and_by_made_ids() {
+        let answer = Answer::read(r#"{"id":"r","output":[{"id":"o","type":"message"}]}"#).unwrap();
+        let input = r#"[{"role":"user","content":"a"},{"id":"own","role":"user"}]"#;
+        let record = Record::new((answer, input.into()), None, BY, 1);
+        let ids: Vec<String> = record.items().into_iter().map(|(_, id)| id).collect();
+        assert_eq!(ids, ["msg_0_r", "own", "o"]);
+        assert_eq!(record.item("msg_0_r").unwrap().text, r#"{"role":"user","content":"a"}"#);
+        assert_eq!(record.item("o").unwrap().text, r#"{"id":"o","type":"message"}"#);
+        assert!(record.item("msg_1_r").is_none());
+        assert_eq!(record.input_items().len(), 2);
+        assert_eq!(record.output_ids(), ["o".into()]);
+        assert_eq!(record.input_ids(), ["own".into()]);
+    }
+}
