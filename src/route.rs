@@ -51,7 +51,7 @@ pub enum Operation {
     Embed,
     /// Gemini: vectors of several texts.
     BatchEmbed,
-    /// A response kept by the provider (`/v1/responses/{id}` and below): the path behind `responses/`.
+    /// A response that was given before (`/v1/responses/{id}` and below): the path behind `responses/`.
     Stored(String),
 }
 

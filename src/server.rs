@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::error::Failure;
 use crate::proxy::Gateway;
 use crate::proxy::live::{InFlight, Live};
+use crate::store::Store;
 
 /// Pingora's buffer for what it reads from a client: 64 KiB by default, for each open connection. A request is read into
 /// a buffer of its own, so a small one costs nothing.
@@ -35,6 +36,7 @@ const KEPT_CONNECTIONS: usize = 1024;
 pub struct Server {
     runtime: Runtime,
     live: Arc<ArcSwap<Live>>,
+    store: Store,
     in_flight: InFlight,
     conf: Arc<ServerConf>,
 }
@@ -53,7 +55,7 @@ enum Asked {
 
 impl Server {
     /// A server over a configuration that is ready to work.
-    pub fn new(live: Live, certificates: Option<String>) -> Self {
+    pub fn new(live: Live, store: Store, certificates: Option<String>) -> Self {
         let threads = match live.config.proxy.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,
@@ -68,6 +70,7 @@ impl Server {
         Self {
             runtime: Runtime::new_no_steal(threads, "levity"),
             live: Arc::new(ArcSwap::from_pointee(live)),
+            store,
             in_flight: InFlight::default(),
             conf: Arc::new(conf),
         }
@@ -108,6 +111,7 @@ impl Server {
             self.drain(port).await;
             Ok(())
         })?;
+        self.store.close();
         self.runtime.shutdown_timeout(Duration::from_millis(500));
         Ok(())
     }
@@ -118,7 +122,8 @@ impl Server {
         listener.set_nonblocking(true)?;
         let mut fds = Fds::new();
         fds.add(address.clone(), listener.into_raw_fd());
-        let gateway = Gateway::new(Arc::clone(&self.live), self.in_flight.clone());
+        let gateway =
+            Gateway::new(Arc::clone(&self.live), self.store.clone(), self.in_flight.clone());
         let mut service = http_proxy_service(&self.conf, gateway);
         let buffers = L4BufferSettings::default().read(CLIENT_READ_BUFFER);
         service.add_listener(ListenerConfig::tcp(&address).l4_buffer(buffers));

@@ -64,6 +64,15 @@ impl Translation {
         Ok((translation, out, losses))
     }
 
+    /// The answer says which response it goes on from: the account was told the whole conversation instead.
+    pub fn goes_on_from(&mut self, previous: &str) {
+        let named = serde_json::to_string(previous).unwrap_or_default();
+        if let Some(echo) = &mut self.asked.reply.echo {
+            let unnamed = "\"previous_response_id\":null";
+            *echo = echo.replacen(unnamed, &format!("\"previous_response_id\":{named}"), 1).into();
+        }
+    }
+
     /// Says an account's whole answer to the client: the body, what was left out, and the usage.
     pub fn answer(&self, body: &[u8]) -> Result<(Vec<u8>, Losses, Option<Usage>), Error> {
         let mut response = dialects::parse_response(self.account, body, self.origin())?;

@@ -115,7 +115,8 @@ fn the_clients_own_dialect_comes_first() {
         speaks("openai", vec![Dialect::OpenAiChat, Dialect::OpenAiResponses]),
     ];
     let (pool, now) = (pool(&accounts), Now::read());
-    let ask = |client, reach| pool.lease(&Want { model: "m", client, reach }, &[], now);
+    let ask =
+        |client, reach| pool.lease(&Want { model: "m", client, reach, prefer: None }, &[], now);
     for (client, owner, dialect) in [
         (Dialect::Gemini, "gemini", Dialect::Gemini),
         (Dialect::OpenAiChat, "openai", Dialect::OpenAiChat),
@@ -141,7 +142,8 @@ fn only_accounts_that_serve_the_model_and_the_client_are_asked() {
     ];
     mapped.clients = vec![Dialect::Anthropic];
     let (pool, now) = (pool(&[mapped]), Now::read());
-    let want = |model| Want { model, client: Dialect::Anthropic, reach: Reach::Translated };
+    let want =
+        |model| Want { model, client: Dialect::Anthropic, reach: Reach::Translated, prefer: None };
     for (asked, sent) in [
         ("gemini-3-flash-lite", "gemini-3-flash-lite"),
         ("claude-haiku-4-5", "gemini-3-flash"),

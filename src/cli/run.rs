@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use url::Url;
 
 use super::Run;
+use crate::clock::Now;
 use crate::config::environment::Environment;
 use crate::config::key::{self, ClientKey};
 use crate::config::{Account, AuthMode, Config, Dispatch, Provider, Secret, State};
@@ -14,6 +15,7 @@ use crate::dialects::Dialect;
 use crate::error::Failure;
 use crate::proxy::live::Live;
 use crate::server::{self, Server};
+use crate::store::{self, Limits, Store};
 
 /// Runs the gateway until it is told to stop.
 pub fn run(
@@ -42,7 +44,14 @@ pub fn run(
     let (live, config, client_key) = load(None)?;
     let listener = server::bind(config.proxy.bind())?;
     let address = listener.local_addr()?;
-    let server = Server::new(live, certificates.clone());
+    let store = match environment.state_folder() {
+        Some(folder) => {
+            let now = Now::read().since_epoch().as_secs();
+            Store::open(folder.join(store::FILE), Limits::default(), now)
+        }
+        None => Store::in_memory(Limits::default()),
+    };
+    let server = Server::new(live, store, certificates.clone());
     if let Some(listener) = demo {
         listener.set_nonblocking(true)?;
         server.spawn(serve_demo(listener));

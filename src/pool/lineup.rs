@@ -79,6 +79,9 @@ impl Lineup {
         now: Instant,
     ) -> Result<Lease, Unavailable> {
         let mut skip = Skip { tried, lost: Vec::new() };
+        if let Some(lease) = want.prefer.and_then(|id| self.preferred(id, want, tried, now)) {
+            return Ok(lease);
+        }
         loop {
             let clock = self.clock.load(Ordering::Relaxed);
             let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
@@ -93,6 +96,29 @@ impl Lineup {
             }
             skip.lost.push(seat.id);
         }
+    }
+
+    /// The account that a request had better go to, where it can be had.
+    fn preferred(
+        &self,
+        id: AccountId,
+        want: &Want<'_>,
+        tried: &[AccountId],
+        now: Instant,
+    ) -> Option<Lease> {
+        if tried.contains(&id) {
+            return None;
+        }
+        let seat = self.seats.iter().find(|seat| seat.id == id)?;
+        seat.speech(want)?;
+        let look = seat.look(tried, now)?;
+        if look.readiness > Readiness::Due {
+            return None;
+        }
+        let lease = seat.claim(want, now)?;
+        let clock = self.clock.load(Ordering::Relaxed);
+        self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
+        Some(lease)
     }
 
     /// Why each account was not had.

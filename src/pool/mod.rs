@@ -57,6 +57,8 @@ pub struct Want<'a> {
     pub client: Dialect,
     /// How far the request may go.
     pub reach: Reach,
+    /// The account that had better answer, where it can: it holds what the request goes on from.
+    pub prefer: Option<AccountId>,
 }
 
 /// Whether a request may be translated.

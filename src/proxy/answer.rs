@@ -9,11 +9,13 @@ use pingora::{Error, ErrorType, Result};
 use super::exchange::{Call, Exchange};
 use super::refuse;
 use super::replay;
-use super::reply::{Step, Trouble};
+use super::reply::{Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
 use crate::clock::Now;
 use crate::dialects::Asked;
 use crate::ir::request::ReplyForm;
+use crate::store::capture::Capture;
+use crate::store::record::Answerer;
 use crate::translate;
 
 /// Takes in a piece of the answer, and puts in its place what the client hears of it.
@@ -36,17 +38,49 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
     match step {
         Step::Hold => Ok(()),
         Step::Begin(head, first) => {
+            begin_capture(exchange, &head);
             commit(exchange, head);
             *body = Some(first);
             end_stream(exchange, body, end);
+            capture(exchange, body.as_ref(), end);
             Ok(())
         }
         Step::More(more) => {
             *body = Some(more);
             end_stream(exchange, body, end);
+            capture(exchange, body.as_ref(), end);
             Ok(())
         }
         Step::Failed(trouble) => take_trouble(exchange, body, *trouble),
+    }
+}
+
+/// Where the answer can be gone on from, listens for the response in it.
+fn begin_capture(exchange: &mut Exchange, head: &ResponseHeader) {
+    let draft = exchange.call.as_ref().and_then(|call| call.turn.as_ref()?.draft.as_ref());
+    if draft.is_none() || !head.status.is_success() {
+        return;
+    }
+    let is_stream = exchange.reply.as_ref().is_some_and(Reply::is_stream);
+    exchange.capture = Some(if is_stream { Capture::stream() } else { Capture::whole() });
+}
+
+/// Remembers the response as soon as it is whole, before the client can go on from it.
+fn capture(exchange: &mut Exchange, body: Option<&Bytes>, end: bool) {
+    let Some(capture) = &mut exchange.capture else { return };
+    let found = body.and_then(|body| capture.push(body));
+    let found = if end { found.or_else(|| capture.finish()) } else { found };
+    let (Some(answer), Some(attempt)) = (found, &exchange.attempt) else { return };
+    let account = &attempt.lease.account().config;
+    let by = Answerer {
+        account: &account.name,
+        dialect: attempt.lease.dialect(),
+        provider: account.provider,
+    };
+    let draft = exchange.call.as_ref().and_then(|call| call.turn.as_ref()?.draft.as_ref());
+    let created = exchange.began.since_epoch().as_secs();
+    if let Some(record) = draft.and_then(|draft| draft.record(answer, by, created)) {
+        exchange.store.keep(record);
     }
 }
 
@@ -84,6 +118,11 @@ fn take_trouble(
     body: &mut Option<Bytes>,
     mut trouble: Trouble,
 ) -> Result<()> {
+    if retry::tell_again(exchange, &trouble) {
+        let mut error = Error::explain(MOVED_ON, "told again");
+        error.retry = true.into();
+        return Err(error);
+    }
     let next = retry::next_lease(exchange, &mut trouble);
     let head = exchange.reply.take().map(|reply| reply.head);
     if let Some(lease) = next {

@@ -13,6 +13,7 @@ use crate::ir::error::{Error, ErrorKind};
 use crate::ir::losses::Losses;
 use crate::pool::lease::Lease;
 use crate::route::Operation;
+use crate::store::resolve::{Audience, Turn};
 use crate::translate::{self, Translation};
 
 /// One try.
@@ -29,6 +30,17 @@ pub struct Attempt {
     pub body: Bytes,
     /// Times that it was sent again because a kept connection had gone stale.
     pub resent: u32,
+}
+
+/// How an account is told what the client asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// As the client asked.
+    AsAsked,
+    /// With all that the request goes on from: the account that kept it has forgotten.
+    Rebuilt,
+    /// Without the seals of earlier turns: the account refused one.
+    Unsealed,
 }
 
 /// How a request goes to its account.
@@ -55,7 +67,12 @@ const FOR_US: [&str; 9] = [
 impl Attempt {
     /// Prepares what an account is told. The error names what the client got wrong, or what the account's dialect has no
     /// words for.
-    pub fn new(exchange: &Exchange, call: &Call, lease: Lease) -> Result<(Self, Losses), Error> {
+    pub fn new(
+        exchange: &Exchange,
+        call: &Call,
+        lease: Lease,
+        telling: Telling,
+    ) -> Result<(Self, Losses), Error> {
         let upstream = exchange
             .live
             .upstream(lease.account().id())
@@ -63,11 +80,12 @@ impl Attempt {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the account is gone"))?;
         let dialect = lease.dialect();
         let mut losses = Losses::default();
-        let (plan, body, target) = if dialect == call.dialect {
+        let (plan, body, target) = if dialect == call.dialect && telling != Telling::Unsealed {
             let target = upstream.forward_target(dialect, call, lease.model());
-            (Plan::Forward, call.body_for(lease.model()), target)
+            let account = &lease.account().config.name;
+            (Plan::Forward, call.body_for(account, lease.model(), telling)?, target)
         } else {
-            let (translation, body, lost) = translated(exchange, call, &lease)?;
+            let (translation, body, lost) = translated(exchange, call, &lease, telling)?;
             losses = lost;
             let target = upstream.translate_target(dialect, lease.model(), call.stream);
             (Plan::Translate(Box::new(translation)), body.into(), target)
@@ -109,9 +127,13 @@ fn translated(
     exchange: &Exchange,
     call: &Call,
     lease: &Lease,
+    telling: Telling,
 ) -> Result<(Translation, Vec<u8>, Losses), Error> {
     let account = &lease.account().config;
-    let issuer = issuer(lease.dialect(), account.provider.name());
+    let issuer = match telling {
+        Telling::AsAsked | Telling::Rebuilt => issuer(lease.dialect(), account.provider.name()),
+        Telling::Unsealed => NOBODY.to_owned(),
+    };
     let target = Target { model: lease.model(), issuer: &issuer, quirks: Quirks::default() };
     let path = Path {
         model: if call.operation == Operation::Generate { "" } else { &call.asked },
@@ -120,8 +142,18 @@ fn translated(
     };
     let names =
         translate::Exchange { id: &exchange.id, created: exchange.began.since_epoch().as_secs() };
-    let (translation, body, losses) =
-        Translation::request(call.dialect, lease.dialect(), &call.body, path, (target, names))?;
+    let asked = match &call.turn {
+        Some(turn) => turn.body(Audience::Translation),
+        None => call.body.clone(),
+    };
+    let (mut translation, body, mut losses) =
+        Translation::request(call.dialect, lease.dialect(), &asked, path, (target, names))?;
+    if let Some(previous) = call.turn.as_ref().and_then(Turn::previous) {
+        translation.goes_on_from(previous);
+    }
+    if telling == Telling::Unsealed {
+        losses.drop("signature");
+    }
     if exchange.live.config.proxy.strict
         && let Some(field) = losses.dropped.first()
     {
@@ -135,6 +167,9 @@ fn translated(
     }
     Ok((translation, body, losses))
 }
+
+/// An issuer that made no seal.
+const NOBODY: &str = "nobody";
 
 /// Whose seals an account reads: those of its provider in its dialect.
 fn issuer(dialect: Dialect, provider: &str) -> String {

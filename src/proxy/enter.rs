@@ -17,6 +17,7 @@ use crate::config::AuthMode;
 use crate::dialects::Dialect;
 use crate::ir::error::Error as Refusal;
 use crate::route::{self, Endpoint, NoRoute, Operation};
+use crate::store::serve::{self, Question};
 
 /// What the head and body of a request lead to.
 pub enum Entered {
@@ -67,6 +68,9 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Ent
         }
     };
     let limit = exchange.live.config.proxy.max_body;
+    if let Operation::Stored(stored) = &upstream.operation {
+        return serve_stored(session, exchange, stored, query.as_deref()).await;
+    }
     let body = match receive::body(&mut session.downstream_session, limit).await {
         Ok(body) => body,
         Err(receive::Failed::Refused(refusal)) => {
@@ -80,13 +84,51 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Ent
             return Err(error.into_down());
         }
     };
-    match understand(upstream, path, query, body, exchange) {
+    let understood = match understand(upstream, path, query, body, exchange) {
+        Ok(call) => resolve(call, exchange).await,
+        Err(refusal) => Err(refusal),
+    };
+    match understood {
         Ok(call) => Ok(Entered::Call(call)),
         Err(refusal) => {
             refuse::write(session, exchange, &refusal).await?;
             Ok(Entered::Answered)
         }
     }
+}
+
+/// Answers what is asked of a response that was given before.
+async fn serve_stored(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    path: &str,
+    query: Option<&str>,
+) -> Result<Entered> {
+    session.downstream_session.drain_request_body().await?;
+    let method = session.req_header().method.clone();
+    let most = usize::try_from(exchange.live.config.proxy.max_body).unwrap_or(usize::MAX);
+    let question = Question { method: &method, path, query };
+    match serve::answer(&exchange.store, question, most).await {
+        Ok(body) => models::write(session, exchange, body).await?,
+        Err(refusal) => refuse::write(session, exchange, &refusal).await?,
+    }
+    Ok(Entered::Answered)
+}
+
+/// Reads what a Responses request goes on from.
+async fn resolve(mut call: Call, exchange: &Exchange) -> std::result::Result<Call, Refusal> {
+    let generates = matches!(call.operation, Operation::Generate | Operation::CountTokens);
+    if call.dialect != Dialect::OpenAiResponses || !generates {
+        return Ok(call);
+    }
+    let most = usize::try_from(exchange.live.config.proxy.max_body).unwrap_or(usize::MAX);
+    match exchange.store.turn(&call.body, most).await {
+        Ok(turn) => call.turn = Some(turn),
+        // The client may have it from an account of this dialect, without the gateway.
+        Err(unknown) if unknown.status == 404 => call.unresolved = Some(unknown),
+        Err(refusal) => return Err(refusal),
+    }
+    Ok(call)
 }
 
 /// Whether an `Origin` is a page from elsewhere: neither this machine's nor an application's own.
@@ -179,12 +221,9 @@ fn understand(
     exchange: &Exchange,
 ) -> std::result::Result<Call, Refusal> {
     let route::Upstream { dialect, operation, model } = upstream;
-    let bodiless = matches!(operation, Operation::Stored(_));
-    let said =
-        if bodiless && body.is_empty() { receive::Said::default() } else { receive::said(&body)? };
+    let said = receive::said(&body)?;
     let asked = match model.or(said.model) {
         Some(model) if !model.is_empty() => model,
-        _ if bodiless => String::new(),
         _ => return Err(Refusal::invalid("model", "model is missing: name the model to ask")),
     };
     let in_path = operation_names_model(&operation, dialect);
@@ -207,6 +246,8 @@ fn understand(
         stream,
         model_at: if in_path { Vec::new() } else { said.model_at },
         body,
+        turn: None,
+        unresolved: None,
     })
 }
 

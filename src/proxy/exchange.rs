@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::ResponseHeader;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Telling};
 use super::live::Live;
 use super::replay::Gate;
 use super::reply::{Reply, Trouble};
@@ -23,6 +23,9 @@ use crate::ir::usage::Usage;
 use crate::pool::account::AccountId;
 use crate::pool::lease::Lease;
 use crate::route::Operation;
+use crate::store::Store;
+use crate::store::capture::Capture;
+use crate::store::resolve::{Audience, Turn};
 
 /// The context of one request.
 pub struct Exchange {
@@ -48,6 +51,12 @@ pub struct Exchange {
     pub waited: Duration,
     /// Why there will be no answer.
     pub refusal: Option<Error>,
+    /// The responses that clients can go on from.
+    pub store: Store,
+    /// Picks the response out of the answer, to be remembered.
+    pub capture: Option<Capture>,
+    /// How the account is told, where it did not take what it was told first.
+    pub telling_again: Option<Telling>,
     /// What the exchange and its session tell each other.
     pub gate: Arc<Gate>,
     /// Every attempt so far.
@@ -96,6 +105,10 @@ pub struct Call {
     pub body: Bytes,
     /// Where the body names the model: each value with its quotes.
     pub model_at: Vec<Range<usize>>,
+    /// Responses: what the request goes on from.
+    pub turn: Option<Turn>,
+    /// Why it cannot be told what the request goes on from: an account that keeps it must answer, or nobody can.
+    pub unresolved: Option<Error>,
 }
 
 /// One attempt that is over.
@@ -113,7 +126,7 @@ pub struct Trial {
 
 impl Exchange {
     /// An exchange whose request head has just been read.
-    pub fn new(live: Arc<Live>) -> Self {
+    pub fn new(live: Arc<Live>, store: Store) -> Self {
         Self {
             id: super::live::request_id(),
             began: Now::read(),
@@ -126,6 +139,9 @@ impl Exchange {
             telling: None,
             waited: Duration::ZERO,
             refusal: None,
+            store,
+            capture: None,
+            telling_again: None,
             gate: Arc::new(Gate::new()),
             trail: Vec::new(),
             losses: Losses::default(),
@@ -186,20 +202,37 @@ impl Call {
             .any(|(name, value)| (name == "alt" || name == "$alt") && value == "sse")
     }
 
-    /// The body with another name for the model; every other byte stays.
-    pub fn body_for(&self, model: &str) -> Bytes {
-        if self.model_at.is_empty() || model == self.asked {
-            return self.body.clone();
+    /// The body for an account of the client's own dialect, which knows the model by another name: every other byte
+    /// stays. What the request goes on from is put in where the account does not have it.
+    pub fn body_for(&self, account: &str, model: &str, telling: Telling) -> Result<Bytes, Error> {
+        let Some(turn) = &self.turn else {
+            return Ok(with_model(self, &self.body, &self.model_at, model));
+        };
+        let audience = Audience::Account(account);
+        let body = match telling {
+            Telling::Rebuilt => turn.rebuilt(audience),
+            Telling::AsAsked | Telling::Unsealed => turn.body(audience),
+        };
+        if body.as_ptr() == self.body.as_ptr() {
+            return Ok(with_model(self, &self.body, &self.model_at, model));
         }
-        let name = serde_json::to_vec(model).unwrap_or_default();
-        let mut out = Vec::with_capacity(self.body.len() + name.len());
-        let mut from = 0;
-        for range in &self.model_at {
-            out.extend_from_slice(self.body.get(from..range.start).unwrap_or_default());
-            out.extend_from_slice(&name);
-            from = range.end;
-        }
-        out.extend_from_slice(self.body.get(from..).unwrap_or_default());
-        out.into()
+        let said = super::receive::said(&body)?;
+        Ok(with_model(self, &body, &said.model_at, model))
     }
+}
+
+fn with_model(call: &Call, body: &Bytes, model_at: &[Range<usize>], model: &str) -> Bytes {
+    if model_at.is_empty() || model == call.asked {
+        return body.clone();
+    }
+    let name = serde_json::to_vec(model).unwrap_or_default();
+    let mut out = Vec::with_capacity(body.len() + name.len());
+    let mut from = 0;
+    for range in model_at {
+        out.extend_from_slice(body.get(from..range.start).unwrap_or_default());
+        out.extend_from_slice(&name);
+        from = range.end;
+    }
+    out.extend_from_slice(body.get(from..).unwrap_or_default());
+    out.into()
 }

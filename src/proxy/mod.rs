@@ -45,6 +45,8 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::ir::error::{Error as Refusal, ErrorKind};
+use crate::store::Store;
+use attempt::Telling;
 use enter::Entered;
 use exchange::Exchange;
 use live::{InFlight, Live};
@@ -58,13 +60,14 @@ const CLIENT_LEFT: &str = "client left";
 /// The proxy, as Pingora runs it.
 pub struct Gateway {
     live: Arc<ArcSwap<Live>>,
+    store: Store,
     in_flight: InFlight,
 }
 
 impl Gateway {
     /// A gateway over what is live now; a swap reaches the next request.
-    pub fn new(live: Arc<ArcSwap<Live>>, in_flight: InFlight) -> Self {
-        Self { live, in_flight }
+    pub fn new(live: Arc<ArcSwap<Live>>, store: Store, in_flight: InFlight) -> Self {
+        Self { live, store, in_flight }
     }
 }
 
@@ -73,7 +76,7 @@ impl ProxyHttp for Gateway {
     type CTX = Box<Exchange>;
 
     fn new_ctx(&self) -> Self::CTX {
-        let mut exchange = Exchange::new(self.live.load_full());
+        let mut exchange = Exchange::new(self.live.load_full(), self.store.clone());
         exchange.open = Some(self.in_flight.enter());
         Box::new(exchange)
     }
@@ -107,7 +110,7 @@ impl ProxyHttp for Gateway {
         exchange: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         if let Some(lease) = exchange.next.take()
-            && let Err(refusal) = retry::begin(exchange, lease)
+            && let Err(refusal) = retry::begin(exchange, lease, Telling::AsAsked)
         {
             exchange.refusal = Some(refusal);
             return Error::e_explain(MOVED_ON, "no words for the request");

@@ -21,7 +21,7 @@ pub async fn answer(
     endpoint: &Endpoint,
 ) -> pingora::Result<()> {
     exchange.quiet = matches!(endpoint, Endpoint::Health | Endpoint::Probe | Endpoint::Preflight);
-    let (mut head, body) = match endpoint {
+    let (head, body) = match endpoint {
         Endpoint::Health => (json_head(), Bytes::from_static(b"{\"status\":\"ok\"}")),
         Endpoint::Probe => (json_head(), Bytes::from_static(b"{\"name\":\"levity\"}")),
         Endpoint::Preflight => (preflight(session), Bytes::new()),
@@ -39,6 +39,24 @@ pub async fn answer(
         }
         Endpoint::Upstream(_) | Endpoint::WebSocket => return Ok(()),
     };
+    send(session, exchange, head, body).await
+}
+
+/// Writes a JSON body with status 200.
+pub async fn write(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    body: Bytes,
+) -> pingora::Result<()> {
+    send(session, exchange, json_head(), body).await
+}
+
+async fn send(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    mut head: ResponseHeader,
+    body: Bytes,
+) -> pingora::Result<()> {
     if head.status != StatusCode::NO_CONTENT {
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
     }

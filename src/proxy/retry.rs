@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Telling};
 use super::exchange::{Exchange, Trial};
 use super::refuse;
 use super::replay;
 use super::reply::Trouble;
 use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
+use crate::pool::account::Account;
 use crate::pool::lease::Lease;
 use crate::pool::unavailable::{Exhausted, Unavailable};
 use crate::pool::verdict::{Failure, Outcome, Verdict};
 use crate::pool::{Reach, Want};
+use crate::store::resolve::{self, Resolution, Turn};
 
 /// Another attempt, or none: the reason is in the exchange.
 pub const MOVED_ON: ErrorType = ErrorType::Custom("next attempt");
@@ -40,7 +42,7 @@ pub fn first_attempt(exchange: &mut Exchange) -> Result<(), NoAccount> {
                 return Err(last.map_or_else(|| no_account(&why, exchange), NoAccount::Refused));
             }
         };
-        match begin(exchange, lease) {
+        match begin(exchange, lease, Telling::AsAsked) {
             Ok(()) => return Ok(()),
             // Another account may speak a dialect that has the words.
             Err(refusal) => last = Some(refusal),
@@ -54,6 +56,9 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
     let Some(call) = &exchange.call else {
         return NoAccount::Refused(Refusal::new(ErrorKind::Internal, "nothing was asked"));
     };
+    if let (Unavailable::NotForClient, Some(unresolved)) = (why, &call.unresolved) {
+        return NoAccount::Refused(unresolved.clone());
+    }
     let refusal = refuse::unavailable(why, exchange, call);
     match why {
         Unavailable::Exhausted(Exhausted { retry_at: Some(at), .. }) => {
@@ -67,18 +72,24 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
 
 fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
     let Some(call) = &exchange.call else { return Err(Unavailable::NoSuchModel) };
-    let reach = if call.operation.translatable() { Reach::Translated } else { Reach::OwnDialect };
-    let want = Want { model: &call.model, client: call.dialect, reach };
+    let anywhere = call.operation.translatable() && call.unresolved.is_none();
+    let reach = if anywhere { Reach::Translated } else { Reach::OwnDialect };
+    let pool = &exchange.live.pool;
+    let preferred = call.turn.as_ref().and_then(Turn::preferred);
+    let prefer = preferred.and_then(|name| {
+        pool.accounts().find(|account| account.config.name == name).map(Account::id)
+    });
+    let want = Want { model: &call.model, client: call.dialect, reach, prefer };
     exchange.live.pool.lease(&want, &exchange.tried(), Now::read())
 }
 
 /// Makes a lease the attempt at hand. An account whose dialect has no words for the request counts as tried.
-pub fn begin(exchange: &mut Exchange, lease: Lease) -> Result<(), Refusal> {
+pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<(), Refusal> {
     let account = (lease.account().id(), lease.account().config.name.clone());
     let Some(call) = exchange.call.take() else {
         return Err(Refusal::new(ErrorKind::Internal, "nothing was asked"));
     };
-    let prepared = Attempt::new(exchange, &call, lease);
+    let prepared = Attempt::new(exchange, &call, lease, telling);
     exchange.call = Some(call);
     exchange.reply = None;
     match prepared {
@@ -154,6 +165,39 @@ pub fn move_on(exchange: &mut Exchange, mut trouble: Trouble) -> Box<Error> {
     exchange.refusal = Some(trouble.error);
     error.retry = false.into();
     error
+}
+
+/// Tells the same account once more, in another way, where its refusal says that this would help: it refused a seal of an
+/// earlier turn, or it has forgotten the response that the request goes on from.
+pub fn tell_again(exchange: &mut Exchange, trouble: &Trouble) -> bool {
+    let owned = exchange
+        .call
+        .as_ref()
+        .and_then(|call| call.turn.as_ref())
+        .is_some_and(|turn| matches!(turn.resolution, Resolution::Owned { .. }));
+    let telling = if owned && resolve::forgotten(&trouble.error) {
+        Telling::Rebuilt
+    } else if refuses_seal(&trouble.error) {
+        Telling::Unsealed
+    } else {
+        return false;
+    };
+    if exchange.telling_again.is_some() {
+        return false;
+    }
+    exchange.telling_again = Some(telling);
+    let Some(attempt) = exchange.attempt.take() else { return false };
+    begin(exchange, attempt.lease, telling).is_ok()
+}
+
+/// Whether a provider refused a signature or encrypted reasoning of an earlier turn.
+fn refuses_seal(error: &Refusal) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    let message = error.message.to_ascii_lowercase();
+    error.status == 400
+        && (matches!(code, "invalid_thinking_signature" | "invalid_encrypted_content")
+            || message.contains("thought_signature")
+            || message.contains("thought signature"))
 }
 
 /// Keeps why an account did not answer, in case that no other does.

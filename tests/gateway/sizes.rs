@@ -89,18 +89,6 @@ async fn an_empty_body_is_refused_at_once() {
     assert_eq!(upstream.count(), 0, "requests upstream");
 }
 
-#[tokio::test]
-async fn an_empty_body_passes_where_none_is_needed() {
-    let dialect = Dialect::OpenAiResponses;
-    let answers = [samples::refusal(dialect, 503, "busy"), samples::good(dialect)];
-    let upstream = Upstream::in_turn(answers).await;
-    let gateway = Gateway::start(&Config::two(dialect, &upstream)).await;
-    let delete = request("DELETE", "/v1/responses/resp_1").framing(Framing::Length);
-    assert_eq!(gateway.send(&delete).await.status, 200);
-    assert_eq!(gateway.send(&in_chunks(delete)).await.status, 200);
-    assert!(upstream.seen().iter().all(|seen| seen.body.is_empty()));
-}
-
 /// A gateway whose limit is 1 MiB.
 async fn limited(dialect: Dialect) -> (Upstream, Gateway) {
     let upstream = Upstream::always(samples::good(dialect)).await;
