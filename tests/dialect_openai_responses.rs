@@ -4,7 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on has failed, in its helpers too"
+    reason = "a test that cannot go on has failed"
 )]
 #![expect(
     clippy::too_many_lines,

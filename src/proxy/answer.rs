@@ -31,8 +31,12 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
     else {
         return Error::e_explain(ErrorType::InternalError, "no reply");
     };
+    let idle = live.config.proxy.timeouts.idle;
     if !gate.is_held() {
-        gate.wait(live.config.proxy.timeouts.idle);
+        gate.wait(idle);
+    } else if reply.is_stream() {
+        // Models that think unseen send pings for minutes before the first word.
+        gate.extend(idle);
     }
     let step = reply.push(body.take(), end, (call, attempt, Now::read()));
     match step {

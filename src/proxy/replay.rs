@@ -81,6 +81,12 @@ impl Gate {
         self.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// The upstream is at work: it has at least `patience` from now.
+    pub fn extend(&self, patience: Duration) {
+        let deadline = self.start.elapsed().saturating_add(patience).as_millis();
+        self.deadline.fetch_max(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// The real session, once its replay is dropped.
     pub fn take_home(&self) -> Option<Box<ServerSession>> {
         self.home.lock().take()

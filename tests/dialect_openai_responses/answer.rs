@@ -166,7 +166,12 @@ fn finish_reasons() {
 fn a_refusal_is_complete() {
     let response = answer(vec![Block::Refusal("No.".into())], Finish::ContentFilter);
     let (value, _) = render_response(&response, &asked());
-    assert_eq!(value["status"], "completed");
+    assert_eq!(
+        (&value["status"], &value["output"][0]["status"]),
+        (&json!("completed"), &json!("completed"))
+    );
+    let (stream, _) = streamed(&response, asked());
+    assert_eq!(check_stream(&stream)["response"], value);
     assert_eq!(value["output"][0]["content"], json!([{"type": "refusal", "refusal": "No."}]));
 }
 
@@ -308,6 +313,20 @@ fn two_calls_never_share_an_id() {
     assert_eq!(value["output"][0]["arguments"], "{}");
     let (stream, _) = streamed(&response, asked());
     assert_eq!(check_stream(&stream)["response"]["output"], value["output"]);
+}
+
+/// Strict decoders refuse what others read over.
+#[test]
+fn base64_is_base64() {
+    for (result, data) in [("iVBO\nRw0K", "iVBORw0K"), ("iVBO...Rw", "iVBORw=="), ("iVB=", "iVB=")]
+    {
+        let body = json!({"status": "completed", "output": [
+            {"type": "image_generation_call", "id": "ig_1", "result": result}]});
+        let body = body.to_string();
+        let response = parsed(body.as_bytes());
+        let Block::Image { data: given, .. } = &response.candidates[0].blocks[0] else { panic!() };
+        assert_eq!(given, data);
+    }
 }
 
 #[test]

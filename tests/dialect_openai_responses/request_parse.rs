@@ -281,6 +281,11 @@ fn tools(tools: Value) -> (Vec<String>, Vec<&'static str>, Vec<String>) {
 fn tool_declarations() {
     let cases = [
         (
+            json!({"type": "function", "name": "f", "defer_loading": true}),
+            vec!["function None.f None"],
+            vec!["tools.defer_loading"],
+        ),
+        (
             json!({"type": "function", "name": "f", "strict": true, "parameters": {}}),
             vec!["function None.f Some(true)"],
             vec![],

@@ -124,6 +124,33 @@ fn a_provider_that_contradicts_itself_is_believed_the_first_time() {
     assert_eq!(said, ["Delta(Text(\"One.\"))"]);
 }
 
+/// Events that name no item mean the one that came last.
+#[test]
+fn events_without_ids_and_indexes() {
+    let stream = concat!(
+        r#"data: {"type":"response.output_item.added","item":{"type":"reasoning"}}"#,
+        "\n\n",
+        r#"data: {"type":"response.reasoning_summary_text.delta","delta":"Hm"}"#,
+        "\n\n",
+        r#"data: {"type":"response.output_item.done","item":{"type":"reasoning","summary":[{"text":"Hm"}]}}"#,
+        "\n\n",
+        r#"data: {"type":"response.output_text.delta","delta":"A"}"#,
+        "\n\n",
+        r#"data: {"type":"response.output_text.delta","delta":"B"}"#,
+        "\n\n",
+        "data:\n\n",
+        r#"data: {"type":"response.completed","response":{"id":"","status":"completed","output":[{"type":"reasoning","summary":[{"text":"Hm"}]},{"type":"message","content":[{"type":"output_text","text":"AB"}]}]}}"#,
+        "\n\n",
+    );
+    let response = folded(stream.as_bytes()).unwrap();
+    assert_eq!(response.id, "resp_x1");
+    let words = format!("{:?}", response.candidates[0].blocks);
+    assert_eq!(
+        words,
+        r#"[Reasoning { text: "Hm", seal: None }, Text { text: "AB", citations: [], logprobs: [] }]"#
+    );
+}
+
 #[test]
 fn arguments_before_the_name() {
     let stream = concat!(

@@ -20,6 +20,10 @@ pub(super) fn declare<'a>(
     losses: &mut Losses,
 ) -> Result<(), Error> {
     let local = wire::item::is_local(tool.environment.as_ref());
+    if tool.defer_loading == Some(true) {
+        // Every tool is declared at once: no other provider hides some until they are searched for.
+        losses.drop("tools.defer_loading");
+    }
     match tool.kind.0.as_ref() {
         "function" => {
             losses.drop_some(&tool.output_schema, "output_schema");
@@ -44,7 +48,7 @@ pub(super) fn declare<'a>(
         "tool_search" if tool.execution.as_str() == "client" => {
             out.extend(built_in("tool_search", &TOOL_SEARCH, tool.description.0, tool.parameters));
         }
-        // The provider's own search only hides tools from the model until it looks for them. All of them are declared.
+        // The provider's own search finds nothing but the tools that are declared here.
         "tool_search" => losses.drop("tool_search"),
         kind if kind.starts_with("web_search") => web_search(tool, out, losses),
         kind => {

@@ -13,30 +13,29 @@ use crate::ir::usage::Usage;
 
 /// Reads an account's answer.
 pub fn parse<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Response<'a>, Error> {
-    let wire: wire::response::Response<'a> = serde_json::from_slice(body).map_err(|error| {
+    let mut wire: wire::response::Response<'a> = serde_json::from_slice(body).map_err(|error| {
         Error::new(ErrorKind::Internal, format!("the provider's answer cannot be read: {error}"))
     })?;
     if let Some(error) = failure(&wire) {
         return Err(error);
     }
-    let finish = |blocks: &[Block<'_>]| finish(&wire, has_calls(blocks), has_refusal(blocks));
-    let Some(output) = &wire.output else {
+    let Some(output) = wire.output.take() else {
         let message = "the provider's answer is no response object: it has no output";
         return Err(Error::new(ErrorKind::Internal, message));
     };
     let mut reader = Reader::new(origin);
     let mut raws: Option<Vec<&'a RawValue>> = None;
     let mut blocks = Vec::with_capacity(output.len());
-    for (index, item) in output.iter().enumerate() {
-        let raw = if keeps_raw(item) {
+    for (index, item) in output.into_iter().enumerate() {
+        let raw = if keeps_raw(&item) {
             let raws = raws.get_or_insert_with(|| raw_output(body));
             raws.get(index).copied()
         } else {
             None
         };
-        reader.blocks(item.clone(), raw, &mut blocks);
+        reader.blocks(item, raw, &mut blocks);
     }
-    let finish = Some(finish(&blocks));
+    let finish = Some(finish(&wire, has_calls(&blocks), has_refusal(&blocks)));
     Ok(Response {
         created: wire.created_at.map(count),
         usage: wire.usage.map(|usage| self::usage(&usage)),

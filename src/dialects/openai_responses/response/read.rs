@@ -60,7 +60,7 @@ impl<'o> Reader<'o> {
             "function_call" => out.push(Block::ToolCall(self.call(item, CallKind::Function))),
             "custom_tool_call" => out.push(Block::ToolCall(self.call(item, CallKind::Custom))),
             "image_generation_call" if !item.result.as_str().is_empty() => {
-                let data = item.result.into_text();
+                let data = clean(item.result.into_text());
                 let mime = image_mime(item.output_format.as_str(), &data);
                 out.push(Block::Image { mime, data });
             }
@@ -227,6 +227,24 @@ pub(in super::super) fn logprobs(raw: Option<&RawValue>) -> Vec<Logprob> {
                 .collect(),
         })
         .collect()
+}
+
+/// Base64 without what is not base64 in it. MIME's decoders skip line ends and the like, others (Google's SDK) refuse them.
+/// <https://www.rfc-editor.org/rfc/rfc2045#section-6.8>
+fn clean(data: Text<'_>) -> Text<'_> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let body = data.trim_end_matches('=');
+    if body.bytes().all(legal) {
+        return data;
+    }
+    let mut kept: String = body.chars().filter(|c| c.is_ascii() && legal(*c as u8)).collect();
+    if kept.len() % 4 == 1 {
+        kept.pop();
+    }
+    while !kept.len().is_multiple_of(4) {
+        kept.push('=');
+    }
+    Cow::Owned(kept)
 }
 
 /// The media type of an image: as the item says, else as its first bytes tell.

@@ -30,21 +30,26 @@ pub fn render(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Loss
     let finish = candidate.finish.unwrap_or(Finish::Other);
     for (index, block) in candidate.blocks.iter().enumerate() {
         let last = index + 1 == candidate.blocks.len();
-        whole.block(block, if last { status_of(finish) } else { "completed" }, &mut losses);
+        let status = if last { status_of(finish, whole.refused) } else { "completed" };
+        whole.block(block, status, &mut losses);
     }
-    whole.end_message(status_of(finish));
+    whole.end_message(status_of(finish, whole.refused));
     let end = End { finish, refused: whole.refused, usage: response.usage };
     frame.write(&State::Ended(&end), &whole.items.json, out);
     losses
 }
 
-/// The status of an answer's last item.
-pub(in super::super) const fn status_of(finish: Finish) -> &'static str {
+/// The status of an answer's last item. OpenAI's refusals are complete answers.
+pub(in super::super) const fn status_of(finish: Finish, refused: bool) -> &'static str {
     match finish {
-        Finish::Length | Finish::ContentFilter => "incomplete",
-        Finish::Stop | Finish::StopSequence | Finish::ToolCalls | Finish::Pause | Finish::Other => {
-            "completed"
-        }
+        Finish::Length => "incomplete",
+        Finish::ContentFilter if !refused => "incomplete",
+        Finish::ContentFilter
+        | Finish::Stop
+        | Finish::StopSequence
+        | Finish::ToolCalls
+        | Finish::Pause
+        | Finish::Other => "completed",
     }
 }
 
@@ -170,7 +175,7 @@ pub(in super::super) struct End {
 }
 
 impl End {
-    /// Why it is incomplete, if it is. OpenAI's refusals are complete answers.
+    /// Why it is incomplete, if it is.
     fn incomplete(&self) -> Option<&'static str> {
         match self.finish {
             Finish::Length => Some("max_output_tokens"),

@@ -63,8 +63,8 @@ impl Parser {
 
     /// Feeds one event.
     pub fn push(&mut self, event: &sse::Event<'_>, each: &mut dyn FnMut(&Event<'_>)) {
-        // Some compatible providers end with [DONE], which says nothing here.
-        if self.phase == Phase::After || event.data.trim() == "[DONE]" {
+        // Some compatible providers end with [DONE], or keep alive with empty data: neither says anything here.
+        if self.phase == Phase::After || matches!(event.data.trim(), "" | "[DONE]") {
             return;
         }
         match serde_json::from_str::<wire::event::Event<'_>>(&event.data) {
@@ -162,20 +162,21 @@ impl Parser {
 
     /// Which item an event belongs to; a new one where it is the first to speak of it.
     fn place(&mut self, kind: &str, wire: &wire::event::Event<'_>) -> Option<usize> {
-        let id = wire.item_id.as_str();
-        let known = self.slots.iter().rposition(|slot| match wire.output_index {
-            Some(_) => slot.index == wire.output_index,
-            None => !id.is_empty() && slot.id == id,
-        });
+        let item = wire.item.and_then(|raw| serde_json::from_str::<Item<'_>>(raw.get()).ok());
+        let id = item.as_ref().map_or(wire.item_id.as_str(), |item| item.id.as_str());
+        let known = match wire.output_index {
+            Some(_) => self.slots.iter().rposition(|slot| slot.index == wire.output_index),
+            None if !id.is_empty() => self.slots.iter().rposition(|slot| slot.id == id),
+            // It names no item at all: it can only mean the one that came last.
+            None => self.slots.iter().rposition(|slot| !slot.done),
+        };
         if known.is_some() && kind != "response.output_item.added" {
             return known;
         }
-        let item = wire.item.and_then(|raw| serde_json::from_str::<Item<'_>>(raw.get()).ok());
         let item_type = match &item {
             Some(item) => item.kind.as_str(),
             None => type_of_event(kind)?,
         };
-        let id = item.as_ref().map_or(id, |item| item.id.as_str());
         self.slots.push(Slot::new(item_type, wire.output_index, id));
         Some(self.slots.len() - 1)
     }

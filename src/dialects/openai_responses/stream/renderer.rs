@@ -144,7 +144,7 @@ impl Renderer {
             Event::Close => self.close(out),
             Event::Finish { candidate: 0, reason } => {
                 self.finish = Some(*reason);
-                self.settle(status_of(*reason), out);
+                self.settle(status_of(*reason, self.refused), out);
             }
             Event::Finish { .. } => {}
             Event::End { usage } => {

@@ -46,7 +46,7 @@ impl Parser {
             let message = "the provider's last event holds no response";
             return self.fail(Error::new(ErrorKind::Internal, message), each);
         };
-        let wire: wire::response::Response<'_> = match serde_json::from_str(raw.get()) {
+        let mut wire: wire::response::Response<'_> = match serde_json::from_str(raw.get()) {
             Ok(wire) => wire,
             Err(error) => {
                 let message = format!("the provider's last event cannot be read: {error}");
@@ -59,7 +59,7 @@ impl Parser {
         }
         let raws = serde_json::from_str::<wire::response::RawOutput<'_>>(raw.get());
         let raws = raws.map(|raws| raws.output).unwrap_or_default();
-        self.settle(wire.output.clone().unwrap_or_default(), &raws, each);
+        self.settle(wire.output.take().unwrap_or_default(), &raws, each);
         each(&Event::Finish {
             candidate: 0,
             reason: parse::finish(&wire, self.said.calls, self.said.refusal),
