@@ -16,6 +16,7 @@ use crate::pool::lease::Lease;
 use crate::pool::unavailable::{Exhausted, Unavailable};
 use crate::pool::verdict::{Failure, Outcome, Verdict};
 use crate::pool::{Reach, Want};
+use crate::route::Operation;
 
 /// Another attempt, or none: the reason is in the exchange.
 pub const MOVED_ON: ErrorType = ErrorType::Custom("next attempt");
@@ -67,9 +68,19 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
 
 fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
     let Some(call) = &exchange.call else { return Err(Unavailable::NoSuchModel) };
-    let reach = if call.operation.translatable() { Reach::Translated } else { Reach::OwnDialect };
-    let want = Want { model: &call.model, client: call.dialect, reach };
+    let want = Want { model: &call.model, client: call.dialect, reach: reach(&call.operation) };
     exchange.live.pool.lease(&want, &exchange.tried(), Now::read())
+}
+
+/// Which accounts can do it.
+const fn reach(operation: &Operation) -> Reach {
+    match operation {
+        Operation::Generate | Operation::GenerateContent | Operation::StreamGenerateContent => {
+            Reach::Translated
+        }
+        Operation::CountTokens => Reach::Counted,
+        Operation::Embed | Operation::BatchEmbed | Operation::Stored(_) => Reach::OwnDialect,
+    }
 }
 
 /// Makes a lease the attempt at hand. An account whose dialect has no words for the request counts as tried.
