@@ -7,8 +7,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use crate::config::Secret;
 
 /// The headers and the query parameter that may carry the key, for messages.
-pub const ACCEPTED: &str =
-    "`Authorization: Bearer KEY`, `x-api-key: KEY`, `x-goog-api-key: KEY` or `?key=KEY`";
+pub const ACCEPTED: &str = "`Authorization: Bearer KEY`, `Authorization: KEY`, `x-api-key: KEY`, `x-goog-api-key: KEY` or `?key=KEY`";
 
 /// The keys that clients may use: hashes alone are kept.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,14 @@
 //! A request of one dialect said to an account of another, and its answer on the way back.
 
+use crate::dialects::count::Counter;
 use crate::dialects::tools::Toolbox;
 use crate::dialects::tools::restore::Restore;
 use crate::dialects::{self, Asked, Dialect, Origin, Path, StreamParser, StreamRenderer, Target};
 use crate::ir::error::{Error, ErrorKind};
+use crate::ir::estimate;
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::losses::Losses;
-use crate::ir::request::ReplyForm;
+use crate::ir::request::{ReplyForm, Request};
 use crate::ir::usage::Usage;
 use crate::sse;
 
@@ -45,9 +47,7 @@ impl Translation {
         let mut out = Vec::with_capacity(body.len() + body.len() / 8 + 512);
         let mut losses = dialects::render_request(account, &request, target, &toolbox, &mut out);
         losses.extend(&request.unsaid);
-        if let Some((field, reason)) = losses.refused.first() {
-            return Err(Error::invalid(field, format!("{field}: {reason}")));
-        }
+        refuse(&losses)?;
         let reply = ReplyForm {
             include_usage: request.reply.include_usage,
             array_stream: request.reply.array_stream,
@@ -96,6 +96,70 @@ impl Translation {
 
     fn origin(&self) -> Origin<'_> {
         Origin { issuer: &self.issuer, id: &self.asked.id }
+    }
+}
+
+/// A count of a request's tokens, asked by a client of one dialect and made by an account of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Count {
+    client: Counter,
+    account: Counter,
+}
+
+impl Count {
+    /// Says a client's request to an account that is to count its tokens: the body to send, and what was left out.
+    pub fn request(
+        client: Dialect,
+        account: Dialect,
+        body: &[u8],
+        path: Path<'_>,
+        target: Target<'_>,
+    ) -> Result<(Self, Vec<u8>, Losses), Error> {
+        let (client, counter) = (counter(client)?, counter(account)?);
+        let request = countable(client, body, path)?;
+        let toolbox = Toolbox::new(&request, account);
+        let mut out = Vec::with_capacity(body.len() + body.len() / 8 + 512);
+        let mut losses = counter.render_request(&request, target, &toolbox, &mut out);
+        losses.extend(&request.unsaid);
+        refuse(&losses)?;
+        Ok((Self { client, account: counter }, out, losses))
+    }
+
+    /// Says an account's count to the client.
+    pub fn answer(self, body: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::new();
+        self.client.render(self.account.parse(body)?, &mut out);
+        Ok(out)
+    }
+
+    /// What to tell a client where no account can count: an estimate.
+    pub fn estimate(client: Dialect, body: &[u8], path: Path<'_>) -> Result<Vec<u8>, Error> {
+        let client = counter(client)?;
+        let request = countable(client, body, path)?;
+        // A conversation that is kept elsewhere cannot be estimated.
+        refuse(&request.unsaid)?;
+        let mut out = Vec::new();
+        client.render(estimate::tokens(&request), &mut out);
+        Ok(out)
+    }
+}
+
+fn counter(dialect: Dialect) -> Result<Counter, Error> {
+    let none = || Error::new(ErrorKind::NotFound, format!("{dialect} has no count of tokens"));
+    Counter::of(dialect).ok_or_else(none)
+}
+
+fn countable<'a>(client: Counter, body: &'a [u8], path: Path<'a>) -> Result<Request<'a>, Error> {
+    let mut request = client.parse_request(body, path)?;
+    crate::ir::tidy::tidy(&mut request);
+    Ok(request)
+}
+
+/// The error of what may not be left out.
+fn refuse(losses: &Losses) -> Result<(), Error> {
+    match losses.refused.first() {
+        Some((field, reason)) => Err(Error::invalid(field, format!("{field}: {reason}"))),
+        None => Ok(()),
     }
 }
 

@@ -133,6 +133,24 @@ fn the_clients_own_dialect_comes_first() {
 }
 
 #[test]
+fn a_count_goes_to_who_can_count() {
+    let speaks = |name, dialects| config::Account { dialects, ..account(name) };
+    let chat = speaks("chat", vec![Dialect::OpenAiChat]);
+    let openai = speaks("openai", vec![Dialect::OpenAiChat, Dialect::OpenAiResponses]);
+    let want = |client| Want { model: "m", client, reach: Reach::Counted, prefer: None };
+    let now = Now::read();
+    let both = pool(&[chat.clone(), openai]);
+    for client in [Dialect::Anthropic, Dialect::OpenAiResponses] {
+        for _ in 0..2 {
+            let lease = both.lease(&want(client), &[], now).unwrap();
+            assert_eq!((name(&lease), lease.dialect()), ("openai", Dialect::OpenAiResponses));
+        }
+    }
+    let only_chat = pool(&[chat]).lease(&want(Dialect::Gemini), &[], now);
+    assert_eq!(only_chat.unwrap_err(), Unavailable::NotForClient);
+}
+
+#[test]
 fn only_accounts_that_serve_the_model_and_the_client_are_asked() {
     let mut mapped = account("mapped");
     mapped.models = vec!["gemini-*".to_owned()];

@@ -161,3 +161,25 @@ fn panics_not(status: StatusCode, bytes: &[u8], text: &str) {
         judge_event(&answer, Now::read());
     }
 }
+
+#[test]
+fn a_server_without_a_counter_is_no_worse_for_it() {
+    let verdict = |status, body: &str| {
+        let status = StatusCode::from_u16(status).unwrap();
+        let headers = &HeaderMap::new();
+        let answer = Answer { provider: Provider::Custom, status, headers, body: body.as_bytes() };
+        judge(&answer, Now::read()).on_count(status).outcome
+    };
+    for (status, body) in [
+        (404, "404 page not found"),
+        (404, r#"{"type":"error","error":{"type":"not_found_error","message":"Not Found"}}"#),
+        (405, r#"{"detail":"Method Not Allowed"}"#),
+        (501, ""),
+    ] {
+        assert_eq!(verdict(status, body), Outcome::Unfit, "{status} {body}");
+    }
+    let no_model = r#"{"type":"error","error":{"type":"not_found_error","message":"model: x"}}"#;
+    assert_eq!(verdict(404, no_model), Outcome::Missing);
+    assert_eq!(verdict(400, "{}"), Outcome::ClientFault);
+    assert_eq!(verdict(401, "{}"), Outcome::Rejected);
+}

@@ -8,6 +8,8 @@ pub mod openai_responses;
 pub mod anthropic;
 pub mod gemini;
 
+pub mod count;
+
 use std::fmt;
 
 use crate::ir::error::Error;

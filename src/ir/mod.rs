@@ -9,6 +9,7 @@ pub mod response;
 pub mod event;
 pub mod usage;
 
+pub mod estimate;
 pub mod fold;
 pub mod grammar;
 pub mod tidy;

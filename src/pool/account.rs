@@ -10,8 +10,10 @@ use parking_lot::Mutex;
 
 use super::cooldown::Standing;
 use super::gate::Gate;
+use super::{Reach, Want};
 use crate::config::{self, Dispatch};
 use crate::dialects::Dialect;
+use crate::dialects::count::Counter;
 use crate::pattern::{Pattern, Table};
 
 /// An account's place in the pool that gave it out: the file's order.
@@ -76,24 +78,27 @@ impl Account {
         self.id
     }
 
-    /// How it serves `model` to a client; `None` when it does not. An account that is off serves
-    /// nothing.
-    pub fn serves<'a>(&'a self, model: &'a str, client: Dialect) -> Option<Service<'a>> {
-        let dialect = self.dialect_for(client)?;
-        let model = self.upstream_model(model)?;
+    /// How it serves a want; `None` when it does not. An account that is off serves nothing.
+    pub fn serves<'a>(&'a self, want: &Want<'a>) -> Option<Service<'a>> {
+        let dialect = self.dialect_for(want.client, want.reach)?;
+        let model = self.upstream_model(want.model)?;
         Some(Service { dialect, model })
     }
 
     /// The dialect to speak to it for a client; `None` when it does not serve such clients.
-    pub fn dialect_for(&self, client: Dialect) -> Option<Dialect> {
+    pub fn dialect_for(&self, client: Dialect, reach: Reach) -> Option<Dialect> {
         let Self { config, .. } = self;
         if !config.clients.contains(&client) {
             return None;
         }
         if config.dialects.contains(&client) {
-            Some(client)
-        } else {
-            config.dialects.first().copied()
+            return Some(client);
+        }
+        let mut dialects = config.dialects.iter().copied();
+        match reach {
+            Reach::OwnDialect => None,
+            Reach::Translated => dialects.next(),
+            Reach::Counted => dialects.find(|dialect| Counter::of(*dialect).is_some()),
         }
     }
 

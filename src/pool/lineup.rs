@@ -13,6 +13,7 @@ use super::unavailable::{Exhausted, Passed, Unavailable, Why};
 use super::{Reach, Want};
 use crate::config::{Dispatch, Scheduling};
 use crate::dialects::Dialect;
+use crate::dialects::count::Counter;
 
 /// Every account that serves a model, in file order.
 ///
@@ -42,8 +43,10 @@ pub(super) struct Seat {
     dispatch: Dispatch,
     /// The client dialects that it serves, a bit each,
     clients: u8,
-    /// and those that it speaks.
+    /// those that it speaks,
     speaks: u8,
+    /// and those of them that count tokens.
+    counts: u8,
 }
 
 /// One turn of weight 1.
@@ -149,6 +152,7 @@ impl Seat {
             dispatch: account.config.dispatch,
             clients: bits(&account.config.clients),
             speaks: bits(&account.config.dialects),
+            counts: bits(account.config.dialects.iter().filter(|own| Counter::of(**own).is_some())),
         })
     }
 
@@ -161,7 +165,8 @@ impl Seat {
         match want.reach {
             _ if self.speaks & client != 0 => Some(Speech::Own),
             Reach::Translated => Some(Speech::Foreign),
-            Reach::OwnDialect => None,
+            Reach::Counted if self.counts != 0 => Some(Speech::Foreign),
+            Reach::Counted | Reach::OwnDialect => None,
         }
     }
 
@@ -205,7 +210,7 @@ impl Seat {
     }
 
     fn claim(self: &Arc<Self>, want: &Want<'_>, now: Instant) -> Option<Lease> {
-        Lease::claim(self, self.account.dialect_for(want.client)?, now)
+        Lease::claim(self, self.account.dialect_for(want.client, want.reach)?, now)
     }
 
     /// Moves on by one turn; answers the turn that was taken.
@@ -229,6 +234,6 @@ const fn bit(dialect: Dialect) -> u8 {
     1 << dialect as u8
 }
 
-fn bits(dialects: &[Dialect]) -> u8 {
-    dialects.iter().fold(0, |bits, dialect| bits | bit(*dialect))
+fn bits<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> u8 {
+    dialects.into_iter().fold(0, |bits, dialect| bits | bit(*dialect))
 }

@@ -68,6 +68,8 @@ pub enum Reach {
     OwnDialect,
     /// Any account; those that speak the client's dialect come first.
     Translated,
+    /// Accounts that count tokens, in whatever dialect; those that speak the client's come first.
+    Counted,
 }
 
 impl Pool {

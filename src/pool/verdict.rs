@@ -112,6 +112,17 @@ impl Verdict {
         }
     }
 
+    /// The verdict on a count, which many servers of a dialect have no path for: that says nothing of their answers.
+    #[must_use]
+    pub const fn on_count(self, status: StatusCode) -> Self {
+        match (status.as_u16(), self.outcome) {
+            (404 | 405 | 501, Outcome::Failed { .. } | Outcome::ClientFault) => {
+                Self { outcome: Outcome::Unfit, note: "the server counts no tokens" }
+            }
+            _ => self,
+        }
+    }
+
     /// How long the provider said to wait, where it did.
     pub fn retry_after(self, now: Now) -> Option<std::time::Duration> {
         let Outcome::Limited { wait: Wait::Until(until), .. } = self.outcome else { return None };

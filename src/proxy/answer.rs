@@ -7,10 +7,10 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
 use super::exchange::{Call, Exchange};
-use super::refuse;
 use super::replay;
 use super::reply::{Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
+use super::{count, refuse};
 use crate::clock::Now;
 use crate::dialects::Asked;
 use crate::ir::request::ReplyForm;
@@ -137,6 +137,11 @@ fn take_trouble(
         return Err(error);
     }
     let (trouble, head) = retry::most_telling(exchange, trouble, head);
+    if let Some((head, said)) = count::instead(exchange, &trouble) {
+        commit(exchange, Box::new(head));
+        *body = Some(said);
+        return Ok(());
+    }
     exchange.outcome = Some(trouble.verdict.note);
     let (head, said) = refuse::passed_on(exchange, &trouble, head.as_ref());
     commit(exchange, Box::new(head));

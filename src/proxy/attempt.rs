@@ -14,7 +14,7 @@ use crate::ir::losses::Losses;
 use crate::pool::lease::Lease;
 use crate::route::Operation;
 use crate::store::resolve::{Audience, Turn};
-use crate::translate::{self, Translation};
+use crate::translate::{self, Count, Translation};
 
 /// One try.
 pub struct Attempt {
@@ -49,6 +49,8 @@ pub enum Plan {
     Forward,
     /// In the account's.
     Translate(Box<Translation>),
+    /// In the account's, and nothing but a number is asked.
+    Count(Count),
 }
 
 /// Headers of a client that are for the gateway alone.
@@ -84,6 +86,11 @@ impl Attempt {
             let target = upstream.forward_target(dialect, call, lease.model());
             let account = &lease.account().config.name;
             (Plan::Forward, call.body_for(account, lease.model(), telling)?, target)
+        } else if call.operation == Operation::CountTokens {
+            let (count, body, lost) = counted(exchange, call, &lease)?;
+            losses = lost;
+            let target = upstream.count_target(dialect, lease.model());
+            (Plan::Count(count), body.into(), target)
         } else {
             let (translation, body, lost) = translated(exchange, call, &lease, telling)?;
             losses = lost;
@@ -104,7 +111,7 @@ impl Attempt {
                     head.remove_header(name);
                 }
             }
-            Plan::Translate(_) => {
+            Plan::Translate(_) | Plan::Count(_) => {
                 *head = RequestHeader::build(Method::POST, b"/", Some(12))?;
                 head.insert_header(header::CONTENT_TYPE, "application/json")?;
                 let accept = if call.stream { "text/event-stream" } else { "application/json" };
@@ -142,10 +149,7 @@ fn translated(
     };
     let names =
         translate::Exchange { id: &exchange.id, created: exchange.began.since_epoch().as_secs() };
-    let asked = match &call.turn {
-        Some(turn) => turn.body(Audience::Translation),
-        None => call.body.clone(),
-    };
+    let asked = whole_request(call);
     let (mut translation, body, mut losses) =
         Translation::request(call.dialect, lease.dialect(), &asked, path, (target, names))?;
     if let Some(previous) = call.turn.as_ref().and_then(Turn::previous) {
@@ -154,22 +158,48 @@ fn translated(
     if telling == Telling::Unsealed {
         losses.drop("signature");
     }
-    if exchange.live.config.proxy.strict
-        && let Some(field) = losses.dropped.first()
-    {
-        return Err(Error::invalid(
-            *field,
-            format!(
-                "{field} has no form in {}, and proxy.strict is on: leave it out, or switch proxy.strict off",
-                lease.dialect()
-            ),
-        ));
-    }
+    be_strict(exchange, lease, &losses)?;
     Ok((translation, body, losses))
+}
+
+/// The client's request with all that it goes on from.
+pub fn whole_request(call: &Call) -> Bytes {
+    match &call.turn {
+        Some(turn) => turn.body(Audience::Translation),
+        None => call.body.clone(),
+    }
 }
 
 /// An issuer that made no seal.
 const NOBODY: &str = "nobody";
+
+fn counted(
+    exchange: &Exchange,
+    call: &Call,
+    lease: &Lease,
+) -> Result<(Count, Vec<u8>, Losses), Error> {
+    let issuer = issuer(lease.dialect(), lease.account().config.provider.name());
+    let target = Target { model: lease.model(), issuer: &issuer, quirks: Quirks::default() };
+    let path = Path { model: &call.asked, ..Path::default() };
+    let (count, body, losses) =
+        Count::request(call.dialect, lease.dialect(), &whole_request(call), path, target)?;
+    be_strict(exchange, lease, &losses)?;
+    Ok((count, body, losses))
+}
+
+/// Refuses what would be dropped, where the owner wants that.
+fn be_strict(exchange: &Exchange, lease: &Lease, losses: &Losses) -> Result<(), Error> {
+    let Some(field) = losses.dropped.first().filter(|_| exchange.live.config.proxy.strict) else {
+        return Ok(());
+    };
+    Err(Error::invalid(
+        *field,
+        format!(
+            "{field} has no form in {}, and proxy.strict is on: leave it out, or switch proxy.strict off",
+            lease.dialect()
+        ),
+    ))
+}
 
 /// Whose seals an account reads: those of its provider in its dialect.
 fn issuer(dialect: Dialect, provider: &str) -> String {

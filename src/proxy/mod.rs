@@ -24,6 +24,7 @@ pub mod retry;
 pub mod upstream;
 
 pub mod answer;
+pub mod count;
 pub mod decode;
 pub mod reply;
 pub mod tap;
@@ -95,6 +96,9 @@ impl ProxyHttp for Gateway {
         };
         let has_body = !call.body.is_empty();
         exchange.call = Some(call);
+        if count::answer(session, exchange).await? {
+            return Ok(true);
+        }
         if let Err(refusal) = enter::wait_for_account(session, exchange).await? {
             refuse::write(session, exchange, &refusal).await?;
             return Ok(true);

@@ -15,6 +15,7 @@ use crate::ir::losses::Losses;
 use crate::ir::usage::Usage;
 use crate::json;
 use crate::pool::verdict::{self, Answer, Failure, Verdict};
+use crate::route::Operation;
 use crate::translate;
 
 /// Error bodies are read as far as this before they are judged.
@@ -102,6 +103,7 @@ impl Reply {
             Form::Whole(BytesMut::new())
         } else {
             match &attempt.plan {
+                Plan::Count(_) => Form::Whole(BytesMut::new()),
                 Plan::Forward => {
                     let array = !is_event_stream(&head);
                     let origin = Origin { issuer: "", id };
@@ -213,7 +215,10 @@ impl Reply {
             headers: &self.head.headers,
             body: &body,
         };
-        let verdict = verdict::judge(&answer, now);
+        let mut verdict = verdict::judge(&answer, now);
+        if call.operation == Operation::CountTokens {
+            verdict = verdict.on_count(status);
+        }
         let mut error = dialects::parse_error(attempt.lease.dialect(), status.as_u16(), &body);
         if let Some(wait) = verdict.retry_after(now) {
             error.retry_after = Some(wait);
@@ -238,6 +243,13 @@ impl Reply {
                 Ok((body, losses, usage)) => {
                     self.usage = usage;
                     self.losses.extend(&losses);
+                    let head = self.fresh_head("application/json", Some(body.len()));
+                    Step::Begin(Box::new(head), body.into())
+                }
+                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt, now))),
+            },
+            Plan::Count(count) => match count.answer(&body) {
+                Ok(body) => {
                     let head = self.fresh_head("application/json", Some(body.len()));
                     Step::Begin(Box::new(head), body.into())
                 }

@@ -9,7 +9,7 @@ use super::attempt::{Attempt, Telling};
 use super::exchange::{Exchange, Trial};
 use super::refuse;
 use super::replay;
-use super::reply::Trouble;
+use super::reply::{Step, Trouble};
 use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::pool::account::Account;
@@ -17,6 +17,7 @@ use crate::pool::lease::Lease;
 use crate::pool::unavailable::{Exhausted, Unavailable};
 use crate::pool::verdict::{Failure, Outcome, Verdict};
 use crate::pool::{Reach, Want};
+use crate::route::Operation;
 use crate::store::resolve::{self, Resolution, Turn};
 
 /// Another attempt, or none: the reason is in the exchange.
@@ -72,8 +73,8 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
 
 fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
     let Some(call) = &exchange.call else { return Err(Unavailable::NoSuchModel) };
-    let anywhere = call.operation.translatable() && call.unresolved.is_none();
-    let reach = if anywhere { Reach::Translated } else { Reach::OwnDialect };
+    let kept_elsewhere = call.unresolved.is_some();
+    let reach = if kept_elsewhere { Reach::OwnDialect } else { reach(&call.operation) };
     let pool = &exchange.live.pool;
     let preferred = call.turn.as_ref().and_then(Turn::preferred);
     let prefer = preferred.and_then(|name| {
@@ -81,6 +82,17 @@ fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
     });
     let want = Want { model: &call.model, client: call.dialect, reach, prefer };
     exchange.live.pool.lease(&want, &exchange.tried(), Now::read())
+}
+
+/// Which accounts can do it.
+const fn reach(operation: &Operation) -> Reach {
+    match operation {
+        Operation::Generate | Operation::GenerateContent | Operation::StreamGenerateContent => {
+            Reach::Translated
+        }
+        Operation::CountTokens => Reach::Counted,
+        Operation::Embed | Operation::BatchEmbed | Operation::Stored(_) => Reach::OwnDialect,
+    }
 }
 
 /// Makes a lease the attempt at hand. An account whose dialect has no words for the request counts as tried.
@@ -152,9 +164,10 @@ pub fn next_lease(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Leas
 
 /// An attempt failed with no answer to judge: the next account is asked, or the client is told why not.
 pub fn move_on(exchange: &mut Exchange, mut trouble: Trouble) -> Box<Error> {
-    exchange.reply = None;
     let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
-    if let Some(lease) = next_lease(exchange, &mut trouble) {
+    let next = next_lease(exchange, &mut trouble);
+    exchange.reply = None;
+    if let Some(lease) = next {
         remember(exchange, trouble, None);
         exchange.next = Some(lease);
         error.retry = true.into();
@@ -254,7 +267,7 @@ pub enum Broke {
 }
 
 /// Tells apart why an attempt ended with an error.
-pub fn what_broke(error: &Error, exchange: &Exchange, reused: bool) -> Broke {
+pub fn what_broke(error: &Error, exchange: &mut Exchange, reused: bool) -> Broke {
     if *error.etype() == MOVED_ON {
         return Broke::Decided(error.retry());
     }
@@ -270,6 +283,9 @@ pub fn what_broke(error: &Error, exchange: &Exchange, reused: bool) -> Broke {
     if reused && exchange.reply.is_none() && !stalled && resent < RESENDS {
         return Broke::Stale;
     }
+    if ended && let Some(trouble) = judge_unheard(exchange) {
+        return Broke::Upstream(trouble);
+    }
     let (failure, message) = if stalled {
         (Failure::Stalled, "the provider kept silent for too long".to_owned())
     } else if ended {
@@ -282,10 +298,28 @@ pub fn what_broke(error: &Error, exchange: &Exchange, reused: bool) -> Broke {
     Broke::Upstream(Trouble { verdict: Verdict::failed(failure), error, raw: None })
 }
 
+/// Judges an answer that ended without a byte: a refusal says enough by its head.
+fn judge_unheard(exchange: &mut Exchange) -> Option<Trouble> {
+    let Exchange { call: Some(call), attempt: Some(attempt), reply: Some(reply), .. } = exchange
+    else {
+        return None;
+    };
+    match reply.push(None, true, (call, attempt, Now::read())) {
+        Step::Failed(trouble) => Some(*trouble),
+        Step::Hold | Step::Begin(..) | Step::More(_) => None,
+    }
+}
+
 /// The innermost reason of an error, without Pingora's wrapping.
 pub fn reason(error: &Error) -> String {
     let kind = error.etype().as_str();
-    error.cause.as_ref().map_or_else(|| kind.to_owned(), |cause| format!("{kind}: {cause}"))
+    let mut source = std::error::Error::source(error);
+    let mut innermost = None;
+    while let Some(error) = source {
+        innermost = Some(error.to_string());
+        source = error.source();
+    }
+    innermost.filter(|reason| !reason.is_empty()).unwrap_or_else(|| kind.to_owned())
 }
 
 /// The lease is settled here, once.

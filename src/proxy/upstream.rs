@@ -154,6 +154,11 @@ impl Upstream {
         target
     }
 
+    /// Path of a count that is asked in another dialect than the client's.
+    pub fn count_target(&self, dialect: Dialect, model: &str) -> String {
+        self.path(dialect, &Operation::CountTokens, model, "v1beta")
+    }
+
     /// Path and query of the list of models.
     pub fn models_target(&self, dialect: Dialect) -> String {
         let base = self.base.as_str();

@@ -263,3 +263,12 @@ async fn a_new_connection_that_breaks_is_an_attempt() {
     assert!(matches!(reply.status, 502 | 503), "{}", reply.status);
     assert_eq!(upstream.count(), 1, "requests upstream");
 }
+
+#[tokio::test]
+async fn a_refusal_without_a_body_keeps_its_status_and_its_time() {
+    let limited = Answer::status(429).header("retry-after", "40");
+    let upstream = Upstream::always(limited).await;
+    let gateway = Gateway::start(&Config::one(CHAT, &upstream)).await;
+    let reply = gateway.send(&samples::call(CHAT, MODEL)).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("40")), "{}", reply.text());
+}

@@ -37,4 +37,6 @@ mod cooldown;
 
 mod streams;
 
+mod count;
+
 mod log;

@@ -22,6 +22,16 @@ pub fn parse<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Response<'a>, Err
     parse::response(body, origin)
 }
 
+/// Reads how many tokens an account counted.
+pub fn parse_count(body: &[u8]) -> Result<u64, Error> {
+    parse::count(body)
+}
+
+/// Writes for a client how many tokens were counted.
+pub fn render_count(total_tokens: u64, out: &mut Vec<u8>) {
+    render::count(total_tokens, out);
+}
+
 /// Reads the value of an answer's `usageMetadata` alone.
 pub fn parse_usage(json: &[u8]) -> Option<Usage> {
     words::read_usage(serde_json::from_slice(json).ok()?)

@@ -17,5 +17,5 @@ mod models;
 mod settings;
 mod strict;
 
-pub use self::parse::parse;
-pub use self::render::render;
+pub use self::parse::{parse, parse_count};
+pub use self::render::{render, render_count};

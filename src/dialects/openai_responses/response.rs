@@ -8,8 +8,8 @@ pub(super) mod write;
 
 pub(super) mod render;
 
-pub use self::parse::parse;
-pub use self::render::render;
+pub use self::parse::{parse, parse_count};
+pub use self::render::{render, render_count};
 
 use crate::ir::usage::Usage;
 

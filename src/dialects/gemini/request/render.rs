@@ -21,6 +21,12 @@ struct Page<'r> {
     losses: Losses,
 }
 
+impl<'r> Page<'r> {
+    fn new(target: Target<'r>, toolbox: &'r Toolbox) -> Self {
+        Self { target, model: Model::of(target.model), toolbox, losses: Losses::default() }
+    }
+}
+
 /// Writes the body, appending to `out`.
 pub(super) fn request(
     request: &Request<'_>,
@@ -28,23 +34,48 @@ pub(super) fn request(
     toolbox: &Toolbox,
     out: &mut Vec<u8>,
 ) -> Losses {
-    let model = Model::of(target.model);
-    let mut page = Page { target, model, toolbox, losses: Losses::default() };
-    let (system, contents) = contents::write(&mut page, &request.turns);
-    let tools = tools::write(&mut page, &request.tools);
-    let tool_config = tools::config(&mut page, request, &tools);
-    let generation_config = config::write(&mut page, request);
+    let mut page = Page::new(target, toolbox);
     let wire = wire::request::Request {
-        system_instruction: (!system.is_empty())
-            .then_some(Content { parts: Many(system), role: None }),
-        contents: Some(Many(contents)),
-        tools: (!tools.is_empty()).then_some(Many(tools)),
-        tool_config,
-        generation_config,
+        generation_config: config::write(&mut page, request),
         service_tier: config::service_tier(&mut page, request),
-        ..wire::request::Request::default()
+        ..prompt(&mut page, request)
     };
     // Writing to memory cannot fail, and every key is a string.
     let _ = serde_json::to_writer(&mut *out, &wire);
     page.losses
+}
+
+/// Writes the body of a count, appending to `out`. Of a bare prompt Google counts the contents alone, so that it goes as a
+/// whole request, which names its model.
+pub(super) fn count(
+    request: &Request<'_>,
+    target: Target<'_>,
+    toolbox: &Toolbox,
+    out: &mut Vec<u8>,
+) -> Losses {
+    let mut page = Page::new(target, toolbox);
+    let whole = wire::request::Request {
+        model: Some(format!("models/{}", target.model).into()),
+        // A schema counts as a part of the prompt, the other settings have no tokens.
+        generation_config: config::form(&mut page, request),
+        ..prompt(&mut page, request)
+    };
+    let wire = wire::request::Request { wrapped: Some(Box::new(whole)), ..Default::default() };
+    // Writing to memory cannot fail, and every key is a string.
+    let _ = serde_json::to_writer(&mut *out, &wire);
+    page.losses
+}
+
+/// What the model reads.
+fn prompt<'r>(page: &mut Page<'r>, request: &'r Request<'_>) -> wire::request::Request<'r> {
+    let (system, contents) = contents::write(page, &request.turns);
+    let tools = tools::write(page, &request.tools);
+    wire::request::Request {
+        system_instruction: (!system.is_empty())
+            .then_some(Content { parts: Many(system), role: None }),
+        contents: Some(Many(contents)),
+        tool_config: tools::config(page, request, &tools),
+        tools: (!tools.is_empty()).then_some(Many(tools)),
+        ..wire::request::Request::default()
+    }
 }

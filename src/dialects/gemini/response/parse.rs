@@ -38,6 +38,14 @@ pub(super) fn response<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Respons
     Ok(whole.response)
 }
 
+/// Reads a count: `cachedContentTokenCount` is a part of the total.
+pub(super) fn count(body: &[u8]) -> Result<u64, Error> {
+    let count: wire::response::Count = serde_json::from_slice(body).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("the provider's count cannot be read: {error}"))
+    })?;
+    Ok(count.total_tokens)
+}
+
 fn no_answer(error: &serde_json::Error) -> Error {
     let message = format!("the provider's answer is no valid answer of Gemini's: {error}");
     Error::new(ErrorKind::Internal, message)

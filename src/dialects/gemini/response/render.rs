@@ -29,6 +29,12 @@ pub(super) fn response(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>
     losses
 }
 
+/// Writes a count, appending to `out`.
+pub(super) fn count(total_tokens: u64, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = serde_json::to_writer(&mut *out, &wire::Count { total_tokens });
+}
+
 /// A candidate in the making.
 #[derive(Default)]
 struct Writer<'r> {

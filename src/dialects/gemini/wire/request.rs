@@ -14,9 +14,12 @@ use super::{Empty, Int, Many, Present, Raw, Str, Word};
 #[derive(Debug, Default, DeriveDeserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Request<'a> {
+    /// `models/…`: said in a count alone, and read nowhere.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<Str<'a>>,
     #[serde(borrow, alias = "system_instruction", skip_serializing_if = "Option::is_none")]
     pub(crate) system_instruction: Option<Content<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<Many<Content<'a>>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(crate) tools: Option<Many<Tool<'a>>>,
@@ -41,7 +44,7 @@ pub(crate) struct Request<'a> {
         borrow,
         rename = "generateContentRequest",
         alias = "generate_content_request",
-        skip_serializing
+        skip_serializing_if = "Option::is_none"
     )]
     pub(crate) wrapped: Option<Box<Self>>,
 }

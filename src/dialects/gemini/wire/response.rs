@@ -100,6 +100,13 @@ pub(crate) struct UsageMetadata {
     pub(crate) total: Option<u64>,
 }
 
+/// How many tokens a request has. <https://ai.google.dev/api/tokens>
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Count {
+    #[serde(rename = "totalTokens", alias = "total_tokens")]
+    pub(crate) total_tokens: u64,
+}
+
 /// What the answer rests on. <https://ai.google.dev/api/generate-content#GroundingMetadata>
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -65,6 +65,12 @@ pub fn parse<'a>(body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> 
     })
 }
 
+/// Reads a request whose tokens are to be counted: what has no tokens may be missing, and always may.
+/// <https://platform.openai.com/docs/api-reference/responses/input-tokens>
+pub fn parse_count(body: &[u8]) -> Result<Request<'_>, Error> {
+    parse(body, Path::default())
+}
+
 /// Parts of the body as they stand there. Most requests need none of them, so they are looked for when first asked for.
 #[derive(Debug)]
 pub(super) struct Raws<'a> {

@@ -17,7 +17,7 @@ const LEAST_OUTPUT: u64 = 16;
 /// The longest end user id that the API takes.
 const LONGEST_USER: usize = 64;
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Body<'r> {
     model: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,8 +43,10 @@ struct Body<'r> {
     text: Option<TextOut<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     include: Vec<&'static str>,
-    stream: bool,
-    store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,34 +66,61 @@ pub fn render(
 ) -> Losses {
     let mut losses = Losses::default();
     unsayable(request, &mut losses);
-    let (instructions, input) = History::new(target, toolbox, &mut losses).read(&request.turns);
-    let tools = settings::tools(request, toolbox, &mut losses);
-    let some_tools = !tools.is_empty();
     let body = Body {
+        max_output_tokens: request.max_output.map(|tokens| tokens.max(LEAST_OUTPUT)),
+        temperature: request.sampling.temperature,
+        top_p: request.sampling.top_p,
+        top_logprobs: request.logprobs.filter(|count| *count > 0),
+        include: include(request, target.model),
+        stream: Some(request.stream),
+        // The client sends the whole conversation with every turn, so nothing needs to be kept, and what is kept for a
+        // client that never asked for it is a breach of its privacy.
+        store: Some(false),
+        service_tier: settings::service_tier(request, &mut losses),
+        safety_identifier: request.user.as_deref().map(user),
+        prompt_cache_key: request.cache_key.as_deref(),
+        metadata: request.metadata.as_deref(),
+        ..prompt(request, target, toolbox, &mut losses)
+    };
+    super::super::json(&body, out);
+    losses
+}
+
+/// Writes a request whose tokens are to be counted: what has no tokens is refused there.
+/// <https://platform.openai.com/docs/api-reference/responses/input-tokens>
+pub fn render_count(
+    request: &Request<'_>,
+    target: Target<'_>,
+    toolbox: &Toolbox,
+    out: &mut Vec<u8>,
+) -> Losses {
+    let mut losses = Losses::default();
+    let body = prompt(request, target, toolbox, &mut losses);
+    super::super::json(&body, out);
+    losses
+}
+
+/// What the model reads, and how it is to think.
+fn prompt<'r>(
+    request: &'r Request<'_>,
+    target: Target<'r>,
+    toolbox: &'r Toolbox,
+    losses: &mut Losses,
+) -> Body<'r> {
+    let (instructions, input) = History::new(target, toolbox, losses).read(&request.turns);
+    let tools = settings::tools(request, toolbox, losses);
+    let some_tools = !tools.is_empty();
+    Body {
         model: target.model,
         instructions,
         input,
         tool_choice: settings::choice(request, toolbox).filter(|_| some_tools),
         parallel_tool_calls: request.parallel_tool_calls.filter(|_| some_tools),
         tools,
-        max_output_tokens: request.max_output.map(|tokens| tokens.max(LEAST_OUTPUT)),
-        temperature: request.sampling.temperature,
-        top_p: request.sampling.top_p,
-        top_logprobs: request.logprobs.filter(|count| *count > 0),
-        reasoning: models::reasoning(request.reasoning, target.model, &mut losses),
-        text: settings::text(request, &mut losses),
-        include: include(request, target.model),
-        stream: request.stream,
-        // The client sends the whole conversation with every turn, so nothing needs to be kept, and what is kept for a
-        // client that never asked for it is a breach of its privacy.
-        store: false,
-        service_tier: settings::service_tier(request, &mut losses),
-        safety_identifier: request.user.as_deref().map(user),
-        prompt_cache_key: request.cache_key.as_deref(),
-        metadata: request.metadata.as_deref(),
-    };
-    super::super::json(&body, out);
-    losses
+        reasoning: models::reasoning(request.reasoning, target.model, losses),
+        text: settings::text(request, losses),
+        ..Body::default()
+    }
 }
 
 /// Notes what the API has no fields for.

@@ -45,6 +45,14 @@ pub fn parse<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Response<'a>, Err
     })
 }
 
+/// Reads how many tokens an account counted.
+pub fn parse_count(body: &[u8]) -> Result<u64, Error> {
+    let counted: wire::response::Counted = serde_json::from_slice(body).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("the provider's count cannot be read: {error}"))
+    })?;
+    Ok(count(counted.input_tokens))
+}
+
 fn raw_output(body: &[u8]) -> Vec<&RawValue> {
     serde_json::from_slice::<wire::response::RawOutput<'_>>(body)
         .map(|raw| raw.output)

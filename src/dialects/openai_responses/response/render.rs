@@ -39,6 +39,11 @@ pub fn render(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Loss
     losses
 }
 
+/// Writes for a client how many tokens were counted.
+pub fn render_count(input_tokens: u64, out: &mut Vec<u8>) {
+    json(&wire::output::Count { object: "response.input_tokens", input_tokens }, out);
+}
+
 /// The status of an answer's last item. OpenAI's refusals are complete answers.
 pub(in super::super) const fn status_of(finish: Finish, refused: bool) -> &'static str {
     match finish {

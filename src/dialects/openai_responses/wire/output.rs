@@ -5,6 +5,16 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// How many tokens a request has.
+/// <https://platform.openai.com/docs/api-reference/responses/input-tokens>
+#[derive(Debug, Serialize)]
+pub struct Count {
+    /// `response.input_tokens`.
+    pub object: &'static str,
+    /// All tokens of the prompt.
+    pub input_tokens: u64,
+}
+
 /// One item of an output.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -65,6 +65,13 @@ pub struct Incomplete<'a> {
     pub reason: Loose<'a>,
 }
 
+/// How many tokens a request has.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Counted {
+    /// All tokens of the prompt.
+    pub input_tokens: f64,
+}
+
 /// What a response cost. Counts are read as floating point: a compatible provider's `12.0` is no reason to fail.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub struct Usage {

@@ -44,6 +44,16 @@ pub(super) fn write<'r>(
     is_said(&config).then_some(config)
 }
 
+/// The form of the answer alone, where one is asked for.
+pub(super) fn form<'r>(
+    page: &mut Page<'_>,
+    request: &'r Request<'_>,
+) -> Option<GenerationConfig<'r>> {
+    let mut config = GenerationConfig::default();
+    write_format(page, &request.format, &mut config);
+    is_said(&config).then_some(config)
+}
+
 /// Google's flex and priority tiers are OpenAI's words for the same; Vertex AI sells them otherwise.
 pub(super) fn service_tier<'r>(page: &mut Page<'_>, request: &'r Request<'_>) -> Option<Str<'r>> {
     let tier = request.service_tier.as_deref()?;
