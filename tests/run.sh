@@ -4,10 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# A C compiler, perl and make build the vendored OpenSSL; Python and Node run the SDKs.
+# A C compiler, cmake, perl and make build the vendored C libraries; Python and Node run the SDKs.
 need() {
   local missing=()
-  for tool in cc perl make python3 node npm; do
+  for tool in cc cmake perl make python3 node npm; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   [ ${#missing[@]} = 0 ] && return
@@ -17,7 +17,7 @@ need() {
     exit 1
   fi
   apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -qy build-essential perl python3 python3-venv nodejs npm
+  DEBIAN_FRONTEND=noninteractive apt-get install -qy build-essential cmake perl python3 python3-venv nodejs npm
 }
 
 need
