@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 
 use crate::dialects::{self, Dialect, Origin, StreamParser};
 use crate::ir::usage::Usage;
-use crate::json::Elements;
+use crate::json::{self, Elements};
 use crate::sse;
 use crate::translate::Progress;
 
@@ -139,20 +139,16 @@ fn ends(dialect: Dialect, event: &sse::Event<'_>) -> bool {
     let data = event.data.as_bytes();
     match dialect {
         Dialect::OpenAiChat => data == b"[DONE]" || has_text_after(&WORDS.finish_reason, data),
-        Dialect::OpenAiResponses => {
+        Dialect::OpenAiResponses => matches!(
+            kind(event),
             // `response.done` is OpenRouter's word, `response.cancelled` ends a background response.
-            const ENDS: [&str; 4] = [
-                "response.completed",
-                "response.incomplete",
-                "response.done",
-                "response.cancelled",
-            ];
-            ENDS.iter().any(|name| event.name == *name || type_is(data, name))
-        }
+            b"response.completed"
+                | b"response.incomplete"
+                | b"response.done"
+                | b"response.cancelled"
+        ),
         Dialect::Anthropic => {
-            event.name == "message_stop"
-                || type_is(data, "message_stop")
-                || has_text_after(&WORDS.stop_reason, data)
+            kind(event) == b"message_stop" || has_text_after(&WORDS.stop_reason, data)
         }
         Dialect::Gemini => {
             has_text_after(&WORDS.finish_reason_camel, data)
@@ -163,26 +159,29 @@ fn ends(dialect: Dialect, event: &sse::Event<'_>) -> bool {
 
 /// Whether an event says that the provider failed.
 fn fails(dialect: Dialect, event: &sse::Event<'_>) -> bool {
-    let data = event.data.as_bytes();
     match dialect {
-        Dialect::OpenAiChat | Dialect::Gemini => first_key_is_error(data),
-        Dialect::OpenAiResponses => {
-            event.name == "error"
-                || event.name == "response.failed"
-                || type_is(data, "response.failed")
-        }
-        Dialect::Anthropic => event.name == "error" || type_is(data, "error"),
+        Dialect::OpenAiChat | Dialect::Gemini => first_key_is_error(event.data.as_bytes()),
+        Dialect::OpenAiResponses => matches!(kind(event), b"error" | b"response.failed"),
+        Dialect::Anthropic => kind(event) == b"error",
     }
 }
 
-/// Whether an event begins `{"type":"NAME"`: for providers that leave the `event:` line out.
-fn type_is(data: &[u8], name: &str) -> bool {
-    let rest = data.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    let rest = rest.and_then(|rest| rest.strip_prefix(b"\"type\"")).map(<[u8]>::trim_ascii_start);
-    let rest = rest.and_then(|rest| rest.strip_prefix(b":")).map(<[u8]>::trim_ascii_start);
-    let rest = rest.and_then(|rest| rest.strip_prefix(b"\""));
-    rest.and_then(|rest| rest.strip_prefix(name.as_bytes()))
-        .is_some_and(|rest| rest.starts_with(b"\""))
+/// What kind of event it is. Some servers leave the `event:` line out: then its data says so.
+fn kind<'a>(event: &'a sse::Event<'_>) -> &'a [u8] {
+    if !event.name.is_empty() {
+        return event.name.as_bytes();
+    }
+    let data = event.data.as_bytes();
+    let mut kind: &[u8] = b"";
+    let whole = json::members(data, |key, value| {
+        if key == b"type" {
+            kind = data.get(value).unwrap_or_default();
+        }
+    });
+    if whole.is_err() {
+        return b"";
+    }
+    kind.strip_prefix(b"\"").and_then(|kind| kind.strip_suffix(b"\"")).unwrap_or(kind)
 }
 
 fn first_key_is_error(data: &[u8]) -> bool {

@@ -13,15 +13,15 @@
 //!
 //! - It leans on nothing (`Resolution::AsIs`): it is none of the store's business. That is one scan of the top level and a
 //!   search for a word; the body is not touched.
-//! - Everything that it leans on was answered by one account of OpenAI's own in this dialect, which kept it
+//! - Everything that it leans on was answered by one account that speaks this dialect itself, which kept it
 //!   (`Resolution::Owned`): that account is preferred, and gets the body as it came. It has the conversation already, its
 //!   hidden reasoning and its prompt cache too, and the client's words stay byte for byte. The preference is soft.
 //! - Else, or when the owner cannot be had, or says that it has forgotten (`forgotten`: it deleted the response, or thirty
 //!   days are over): the body is rebuilt with all items in it, and any account can answer. That the owner is of no use never
 //!   ends a conversation.
 //!
-//! A custom endpoint is never an owner, whatever it says: it may be a pool itself, or restart with an empty memory. An
-//! organisation that retains nothing says `"store":false` in its answers, and is none either.
+//! An organisation that retains nothing says `"store":false` in its answers, and is no owner. A server that is not OpenAI's
+//! is one where it says `"store":true`: most of those that keep nothing leave the word out.
 //!
 //! # What a rebuilt body holds
 //!

@@ -129,10 +129,13 @@ impl Record {
         by: Answerer<'_>,
         created: u64,
     ) -> Self {
-        // An organisation that retains nothing gets `"store":false` back, whatever it asked for.
-        let kept = by.provider == Provider::OpenAi
-            && by.dialect == Dialect::OpenAiResponses
-            && answer.stored != Some(false);
+        // An organisation that retains nothing gets `"store":false` back, whatever it asked for; other servers have to
+        // say that they keep it.
+        let says_so = match answer.stored {
+            Some(stored) => stored,
+            None => by.provider == Provider::OpenAi,
+        };
+        let kept = says_so && by.dialect == Dialect::OpenAiResponses;
         let answer = match &previous {
             Some(previous) => answer.following(previous),
             None => answer,
@@ -277,6 +280,9 @@ mod tests {
         let custom = Answerer { provider: Provider::Custom, ..BY };
         let answer = Answer::read(r#"{"id":"r","output":[]}"#).unwrap();
         assert_eq!(Record::new((answer, "[]".into()), None, custom, 1).owner(), None);
+        let answer = Answer::read(r#"{"id":"r","output":[],"store":true}"#).unwrap();
+        let kept = Record::new((answer, "[]".into()), None, custom, 1);
+        assert_eq!(kept.owner(), Some(custom.account));
     }
 
     #[test]

@@ -183,23 +183,26 @@ fn annotations(
     }
     let mut list = message.list("annotations");
     for (citation, span) in cited {
-        annotation(citation, *span, &mut list, losses);
+        annotation(citation, *span, None, (&mut list, losses));
     }
     list.end();
 }
 
-/// Writes a source of the text; one that is no page of the web has no form here.
+/// Writes a source of the text, with its place in a stream; one that is no page of the web has no form here.
 pub(in crate::dialects::openai_chat) fn annotation(
     citation: &Citation<'_>,
     (start, end): (u64, u64),
-    list: &mut List<'_>,
-    losses: &mut Losses,
+    index: Option<u64>,
+    (list, losses): (&mut List<'_>, &mut Losses),
 ) {
     let url = match &citation.source {
         CitationSource::Url(url) => url,
         CitationSource::Document(_) => return losses.drop("citations"),
     };
     let mut object = list.object();
+    if let Some(index) = index {
+        object.put("index", &index);
+    }
     object.put("type", "url_citation");
     let mut cited = object.object("url_citation");
     cited.put("url", url);

@@ -42,6 +42,7 @@ struct Speaker {
     /// Its role was said.
     begun: bool,
     calls: u32,
+    citations: u64,
     refused: bool,
     /// Seals of thinking, for the id of the next call.
     seals: Vec<Seal<'static>>,
@@ -234,12 +235,15 @@ impl Renderer {
         let mut losses = Losses::default();
         let mut list = Vec::new();
         let mut annotations = crate::dialects::openai_chat::wire::json::List::begin(&mut list);
-        annotation(citation, span, &mut annotations, &mut losses);
+        // OpenAI's own stream helper adds lists up by the `index` of their members, and fails without one.
+        let index = self.speaker(self.speaker).citations;
+        annotation(citation, span, Some(index), (&mut annotations, &mut losses));
         annotations.end();
         if !losses.is_empty() {
             self.losses.extend(&losses);
             return;
         }
+        self.speaker(self.speaker).citations += 1;
         self.chunk(Content::Empty, out, |delta| {
             delta.key("annotations").extend_from_slice(&list);
         });
