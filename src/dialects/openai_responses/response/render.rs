@@ -30,17 +30,19 @@ pub fn render(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Loss
     let finish = candidate.finish.unwrap_or(Finish::Other);
     for (index, block) in candidate.blocks.iter().enumerate() {
         let last = index + 1 == candidate.blocks.len();
-        whole.block(block, if last { status_of(finish) } else { "completed" }, &mut losses);
+        let status = if last { status_of(finish, whole.refused) } else { "completed" };
+        whole.block(block, status, &mut losses);
     }
-    whole.end_message(status_of(finish));
+    whole.end_message(status_of(finish, whole.refused));
     let end = End { finish, refused: whole.refused, usage: response.usage };
     frame.write(&State::Ended(&end), &whole.items.json, out);
     losses
 }
 
-/// The status of an answer's last item.
-pub(in super::super) const fn status_of(finish: Finish) -> &'static str {
+/// The status of an answer's last item. OpenAI's refusals are complete answers.
+pub(in super::super) const fn status_of(finish: Finish, refused: bool) -> &'static str {
     match finish {
+        Finish::ContentFilter if refused => "completed",
         Finish::Length | Finish::ContentFilter => "incomplete",
         Finish::Stop | Finish::StopSequence | Finish::ToolCalls | Finish::Pause | Finish::Other => {
             "completed"
@@ -66,6 +68,11 @@ impl<'r> Whole<'r> {
             Block::Refusal(refusal) => {
                 self.refused = true;
                 self.said.push(Content::Refusal { refusal: Cow::Borrowed(refusal) });
+                return;
+            }
+            Block::Audio { transcript: Some(text), .. } if !text.is_empty() => {
+                losses.drop("audio");
+                self.said.push(text_content(text, &[], &[], losses));
                 return;
             }
             Block::Reasoning { .. }
