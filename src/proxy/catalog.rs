@@ -132,7 +132,7 @@ impl Page {
     fn names(self) -> Vec<String> {
         let ids = self.data.into_iter().map(|entry| entry.id);
         let names = self.models.into_iter().map(|entry| {
-            entry.name.strip_prefix("models/").map_or(entry.name.clone(), ToOwned::to_owned)
+            entry.name.strip_prefix("models/").map_or_else(|| entry.name.clone(), ToOwned::to_owned)
         });
         ids.chain(names).filter(|name| !name.is_empty()).collect()
     }
