@@ -168,6 +168,17 @@ pub struct File<'a> {
     pub cite: bool,
 }
 
+impl File<'_> {
+    /// A text document with its title and what the client says about it before it.
+    pub fn titled<'t>(&self, text: &'t str) -> Text<'t> {
+        let head: Vec<&str> = self.name.iter().chain(&self.context).map(AsRef::as_ref).collect();
+        if head.is_empty() {
+            return Text::Borrowed(text);
+        }
+        Text::Owned(format!("{}\n\n{text}", head.join("\n")))
+    }
+}
+
 /// A call of a tool by the model.
 #[derive(Clone, Debug)]
 pub struct ToolCall<'a> {

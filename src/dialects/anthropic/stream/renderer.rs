@@ -95,7 +95,7 @@ impl Renderer {
             Event::Delta(delta) => self.delta(delta, out),
             Event::Close => self.close(out),
             Event::Finish { candidate: 0, reason } => self.finish = Some(*reason),
-            Event::Finish { candidate: 1.., .. } => {}
+            Event::Finish { candidate: 1.., .. } => self.losses.drop("n"),
             Event::End { usage } => {
                 self.ended = true;
                 let reason = self.finish.unwrap_or(Finish::Stop);

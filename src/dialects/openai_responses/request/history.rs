@@ -261,7 +261,7 @@ impl<'r, 'l> History<'r, 'l> {
             Source::Url(url) => file_url = Some(url.as_ref()),
             Source::FileId(id) => file_id = Some(self.own_file(id)?),
             // Every model reads text, and only some read files.
-            Source::Text(text) => return Some(OutPart::InputText { text: titled(file, text) }),
+            Source::Text(text) => return Some(OutPart::InputText { text: file.titled(text) }),
         }
         if file.context.is_some() {
             self.losses.drop("context");
@@ -303,15 +303,6 @@ pub(super) fn plain<'p>(part: &'p Part<'_>) -> Option<&'p str> {
         | Part::ToolResult(_)
         | Part::Hosted(_) => None,
     }
-}
-
-/// A text document with its title and what the client says about it before it.
-fn titled<'r>(file: &File<'_>, text: &'r str) -> Cow<'r, str> {
-    let head: Vec<&str> = file.name.iter().chain(&file.context).map(AsRef::as_ref).collect();
-    if head.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(format!("{}\n\n{text}", head.join("\n")))
 }
 
 /// The call's id, or where it is too long for the API something as unique that is the same in every turn.

@@ -78,6 +78,11 @@ impl<'r> Whole<'r> {
                 self.said.push(Content::Refusal { refusal: Cow::Borrowed(refusal) });
                 return;
             }
+            Block::Audio { transcript: Some(text), .. } if !text.is_empty() => {
+                losses.drop("audio");
+                self.said.push(text_content(text, &[], &[], losses));
+                return;
+            }
             Block::Reasoning { .. }
             | Block::ToolCall(_)
             | Block::Image { .. }

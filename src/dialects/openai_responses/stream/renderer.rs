@@ -146,7 +146,7 @@ impl Renderer {
                 self.finish = Some(*reason);
                 self.settle(status_of(*reason, self.refused), out);
             }
-            Event::Finish { .. } => {}
+            Event::Finish { .. } => self.losses.drop("n"),
             Event::End { usage } => {
                 self.usage = usage.or(self.usage);
                 self.end(out);
@@ -241,7 +241,12 @@ impl Renderer {
                 self.settle("completed", out);
                 self.image(mime, data, out);
             }
-            Opening::Audio { .. } => {
+            Opening::Audio { transcript: Some(text), .. } => {
+                self.losses.drop("audio");
+                self.begin_part(false, out);
+                self.say(text, out);
+            }
+            Opening::Audio { transcript: None, .. } => {
                 self.settle("completed", out);
                 self.losses.drop("audio");
             }

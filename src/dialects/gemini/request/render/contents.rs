@@ -165,6 +165,9 @@ impl<'r> Writer<'_, 'r> {
         if file.cite {
             self.page.losses.drop("citations");
         }
+        if let Source::Text(text) = &file.source {
+            return (!text.is_empty()).then(|| WirePart::text(Str(file.titled(text))));
+        }
         self.page.losses.drop_some(&file.context, "context");
         // Text should not be sent as raw bytes, says the reference of `Blob`.
         if let (Source::Base64(data), Some(mime)) = (&file.source, file.mime.as_deref())

@@ -10,6 +10,7 @@ use crate::dialects::gemini::wire::request::{
     FunctionCallingConfig, FunctionDeclaration, Tool as WireTool, ToolConfig,
 };
 use crate::dialects::gemini::wire::{Empty, Raw, Str, Word};
+use crate::dialects::tools::Toolbox;
 use crate::ir::request::{CustomTool, Function, HostedKind, HostedTool, Request, Tool, ToolChoice};
 
 /// The tools: functions in one entry, each of Google's own in one.
@@ -61,26 +62,15 @@ fn function<'r>(page: &mut Page<'r>, tool: &'r Function<'_>) -> FunctionDeclarat
 
 /// Free text has no form here: a function with one string. Its grammar is told in words.
 fn custom<'r>(page: &Page<'r>, tool: &'r CustomTool<'_>) -> FunctionDeclaration<'r> {
-    const INPUT: &str =
-        r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
-    const INPUT_SUBSET: &str =
-        r#"{"type":"OBJECT","properties":{"input":{"type":"STRING"}},"required":["input"]}"#;
-    let parse =
-        |text| serde_json::from_str::<&RawValue>(text).ok().map(|raw| Raw(Cow::Borrowed(raw)));
+    let (description, schema) = Toolbox::function_for(tool);
+    let schema = serde_json::from_str::<&RawValue>(schema).ok();
     let subset = page.target.quirks.schema_subset;
-    let description = tool.description.as_deref().unwrap_or_default();
-    let description = match &tool.format {
-        Some(format) if format.get().contains("\"grammar\"") => {
-            let grammar = format.get();
-            Str::from(format!("{description}\n\nThe input must follow this format: {grammar}"))
-        }
-        _ => Str::from(description),
-    };
+    let (parameters, plain) = if subset { (schema, None) } else { (None, schema) };
     FunctionDeclaration {
         name: page.toolbox.sent(tool.namespace.as_deref(), &tool.name).into(),
-        description: Some(description).filter(|text| !text.0.is_empty()),
-        parameters: if subset { parse(INPUT_SUBSET) } else { None },
-        parameters_json_schema: if subset { None } else { parse(INPUT) },
+        description: Some(description).filter(|text| !text.is_empty()).map(Str::from),
+        parameters: parameters.map(|schema| Raw(Cow::Owned(schema::to_gemini(schema).0))),
+        parameters_json_schema: plain.map(|schema| Raw(Cow::Borrowed(schema))),
         ..FunctionDeclaration::default()
     }
 }

@@ -39,10 +39,10 @@ impl Scribe<'_> {
         if file.cite {
             self.losses.drop("citations");
         }
-        self.losses.drop_some(&file.context, "context");
         if let Some(text) = document_text(file) {
             return put_text(&text, content);
         }
+        self.losses.drop_some(&file.context, "context");
         let data = match &file.source {
             Source::Base64(data) => data,
             Source::FileId(_) => return self.refuse_file_id(),
@@ -96,9 +96,10 @@ pub(super) fn put_text(text: &str, content: &mut List<'_>) {
 /// A document that is text, as text: files here are PDFs.
 pub(super) fn document_text<'p>(file: &'p File<'_>) -> Option<Cow<'p, str>> {
     match &file.source {
-        Source::Text(text) => Some(Cow::Borrowed(text)),
+        Source::Text(text) => Some(file.titled(text)),
         Source::Base64(data) if file.mime.as_deref().is_some_and(is_text) => {
-            String::from_utf8(STANDARD.decode(data.as_bytes()).ok()?).ok().map(Cow::Owned)
+            let text = String::from_utf8(STANDARD.decode(data.as_bytes()).ok()?).ok()?;
+            Some(Cow::Owned(file.titled(&text).into_owned()))
         }
         Source::Base64(_) | Source::Url(_) | Source::FileId(_) => None,
     }
