@@ -111,14 +111,16 @@ impl Decoder {
 
     fn dispatch(&mut self, each: &mut impl FnMut(&Event<'_>)) {
         if std::mem::take(&mut self.has_data) {
-            each(&Event {
-                name: String::from_utf8_lossy(&self.name),
-                data: String::from_utf8_lossy(&self.data),
-            });
+            each(&Event { name: text(&self.name), data: text(&self.data) });
         }
         self.data.clear();
         self.name.clear();
     }
+}
+
+/// What is not UTF-8 is replaced. The whole is looked at first: that is several times faster, and it nearly always is UTF-8.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// The value of a line's field, without the one space that may follow the colon.

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::plain::Plain;
 use super::{LogFormat, LogLevel};
 
 /// How long a line may wait for others, so that a busy gateway writes many at once.
@@ -31,15 +32,12 @@ pub(super) fn install(format: LogFormat, level: LogLevel) -> Lines {
     ));
     let lines = Lines::default();
     lines.write_out_regularly();
-    let builder = fmt()
-        .with_env_filter(filter)
-        .with_writer(lines.clone())
-        .with_target(false)
-        .with_ansi(io::stderr().is_terminal());
+    let builder = fmt().with_env_filter(filter).with_writer(lines.clone()).with_target(false);
     // A log that is installed already (by a test) stays.
     let _ = match format {
-        LogFormat::Plain => builder.compact().try_init().is_ok(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init().is_ok(),
+        LogFormat::Plain if io::stderr().is_terminal() => builder.compact().try_init().is_ok(),
+        LogFormat::Plain => builder.with_ansi(false).event_format(Plain).try_init().is_ok(),
+        LogFormat::Json => builder.with_ansi(false).json().flatten_event(true).try_init().is_ok(),
     };
     lines
 }

@@ -5,6 +5,7 @@ pub mod init;
 pub mod run;
 
 mod log;
+mod plain;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

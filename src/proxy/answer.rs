@@ -11,7 +11,6 @@ use super::replay;
 use super::reply::{Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
 use super::{count, refuse};
-use crate::clock::Now;
 use crate::dialects::Asked;
 use crate::ir::request::ReplyForm;
 use crate::store::capture::Capture;
@@ -38,7 +37,7 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
         // Models that think unseen send pings for minutes before the first word.
         gate.extend(idle);
     }
-    let step = reply.push(body.take(), end, (call, attempt, Now::read()));
+    let step = reply.push(body.take(), end, (call, attempt));
     match step {
         Step::Hold => Ok(()),
         Step::Begin(head, first) => {
@@ -95,17 +94,28 @@ fn commit(exchange: &mut Exchange, mut head: Box<ResponseHeader>) {
     }
     dress(&mut head, exchange);
     exchange.answer_began(head.status);
+    forget_request(exchange);
     exchange.gate.wait(exchange.live.config.proxy.timeouts.idle);
     exchange.gate.open(head);
 }
 
+/// The answer has begun, so no other account will be asked: the request need not be kept for as long as a stream is open.
+fn forget_request(exchange: &mut Exchange) {
+    if let Some(call) = &mut exchange.call {
+        call.body = Bytes::new();
+    }
+    if let Some(attempt) = &mut exchange.attempt {
+        attempt.body = Bytes::new();
+    }
+}
+
 /// Where a stream ended before its proper end, says so in the client's dialect.
 fn end_stream(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
-    let asked = asked(exchange);
-    let Exchange { call: Some(call), reply: Some(reply), outcome, .. } = exchange else { return };
-    if !end || !reply.is_stream() {
+    if !end || !exchange.reply.as_ref().is_some_and(Reply::is_stream) {
         return;
     }
+    let asked = asked(exchange);
+    let Exchange { call: Some(call), reply: Some(reply), outcome, .. } = exchange else { return };
     let error = translate::broke_off("it ended before its end event");
     let tail = reply.break_off(&error, call, &asked);
     if !tail.is_empty() {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Uri, header};
 use pingora::http::RequestHeader;
 
 use super::exchange::{Call, Exchange};
+use super::reply::{declares, named};
 use super::upstream::Upstream;
 use crate::dialects::{Dialect, Path, Quirks, Target};
 use crate::ir::error::{Error, ErrorKind};
@@ -54,17 +55,17 @@ pub enum Plan {
 }
 
 /// Headers of a client that are for the gateway alone.
-const FOR_US: [&str; 9] = [
-    "authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "cookie",
-    "expect",
-    "content-length",
-    "content-encoding",
-    "accept-encoding",
-    "proxy-authorization",
+static FOR_US: [HeaderName; 7] = [
+    header::AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    header::COOKIE,
+    header::EXPECT,
+    header::CONTENT_ENCODING,
+    header::PROXY_AUTHORIZATION,
 ];
+/// What comes back is read on the way, so it is asked for as it is.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 impl Attempt {
     /// Prepares what an account is told. The error names what the client got wrong, or what the account's dialect has no
@@ -107,8 +108,8 @@ impl Attempt {
     pub fn write_head(&self, call: &Call, head: &mut RequestHeader) -> pingora::Result<()> {
         match self.plan {
             Plan::Forward => {
-                for name in FOR_US {
-                    head.remove_header(name);
+                for name in named(&head.headers, &FOR_US) {
+                    head.remove_header(&name);
                 }
             }
             Plan::Translate(_) | Plan::Count(_) => {
@@ -120,10 +121,12 @@ impl Attempt {
             }
         }
         head.set_uri(self.target.clone());
-        if !self.body.is_empty() {
+        if self.body.is_empty() {
+            head.remove_header(&header::CONTENT_LENGTH);
+        } else if !declares(&head.headers, self.body.len()) {
             head.insert_header(header::CONTENT_LENGTH, self.body.len())?;
         }
-        head.insert_header(header::ACCEPT_ENCODING, "identity")?;
+        head.insert_header(header::ACCEPT_ENCODING, IDENTITY)?;
         self.upstream.sign(self.lease.dialect(), head)
     }
 }

@@ -33,7 +33,7 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Ent
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(str::to_owned);
     let routed = route::route(&head.method, &path, &head.headers);
-    exchange.path = format!("{} {path}", head.method);
+    exchange.path = [head.method.as_str(), " ", &path].concat();
     exchange.client = session.client_addr().map(ToString::to_string);
     exchange.dialect = match &routed {
         Ok(Endpoint::Upstream(upstream)) => upstream.dialect,

@@ -1,7 +1,7 @@
 //! The way back: an account's answer as it comes in, until it is known to have begun, and what the client hears of it.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 
 use super::attempt::{Attempt, Plan};
@@ -77,16 +77,19 @@ pub struct Trouble {
 }
 
 /// Headers that belong to one connection, or that are made anew. <https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1>
-const HOP_BY_HOP: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
 ];
+/// The provider's own id of the exchange, and the name under which it is passed on.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static UPSTREAM_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
 impl Reply {
     /// What the head of an answer promises.
@@ -126,7 +129,7 @@ impl Reply {
         &mut self,
         data: Option<Bytes>,
         end: bool,
-        (call, attempt, now): (&Call, &Attempt, Now),
+        (call, attempt): (&Call, &Attempt),
     ) -> Step {
         let data = match (&mut self.decode, data) {
             (Some(decode), Some(data)) => match decode.push(&data) {
@@ -145,7 +148,7 @@ impl Reply {
                 body.extend_from_slice(&data.unwrap_or_default());
                 if end || body.len() > ERROR_READ {
                     let body = std::mem::take(body).freeze();
-                    return Step::Failed(Box::new(self.refused(body, call, attempt, now)));
+                    return Step::Failed(Box::new(self.refused(body, call, attempt)));
                 }
                 Step::Hold
             }
@@ -153,7 +156,7 @@ impl Reply {
                 body.extend_from_slice(&data.unwrap_or_default());
                 if end {
                     let body = std::mem::take(body).freeze();
-                    return self.whole(body, call, attempt, now);
+                    return self.whole(body, call, attempt);
                 }
                 if body.len() > WHOLE_HELD && matches!(attempt.plan, Plan::Forward) {
                     let body = std::mem::take(body).freeze();
@@ -162,8 +165,8 @@ impl Reply {
                 }
                 Step::Hold
             }
-            Form::Forwarded { .. } => self.forwarded(data, end, (call, attempt, now)),
-            Form::Translated { .. } => self.translated(data, end, (call, attempt, now)),
+            Form::Forwarded { .. } => self.forwarded(data, end, attempt),
+            Form::Translated { .. } => self.translated(data, end, (call, attempt)),
             Form::Passing => Step::More(data.unwrap_or_default()),
         }
     }
@@ -207,8 +210,8 @@ impl Reply {
         }
     }
 
-    fn refused(&self, body: Bytes, call: &Call, attempt: &Attempt, now: Now) -> Trouble {
-        let status = self.head.status;
+    fn refused(&self, body: Bytes, call: &Call, attempt: &Attempt) -> Trouble {
+        let (status, now) = (self.head.status, Now::read());
         let answer = Answer {
             provider: attempt.lease.account().config.provider,
             status,
@@ -227,13 +230,13 @@ impl Reply {
         Trouble { verdict, error, raw }
     }
 
-    fn whole(&mut self, body: Bytes, call: &Call, attempt: &Attempt, now: Now) -> Step {
+    fn whole(&mut self, body: Bytes, call: &Call, attempt: &Attempt) -> Step {
         if body.is_empty() && call.operation.translatable() {
             return failed(Failure::Empty, "the provider answered with nothing");
         }
         match &attempt.plan {
             Plan::Forward => {
-                if let Some(step) = self.look_over(&body, call, attempt, now) {
+                if let Some(step) = self.look_over(&body, call, attempt) {
                     return step;
                 }
                 let head = self.forwarded_head(Some(body.len()));
@@ -246,26 +249,20 @@ impl Reply {
                     let head = self.fresh_head("application/json", Some(body.len()));
                     Step::Begin(Box::new(head), body.into())
                 }
-                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt, now))),
+                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt))),
             },
             Plan::Count(count) => match count.answer(&body) {
                 Ok(body) => {
                     let head = self.fresh_head("application/json", Some(body.len()));
                     Step::Begin(Box::new(head), body.into())
                 }
-                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt, now))),
+                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt))),
             },
         }
     }
 
     /// Reads the usage of a forwarded answer; gives the way out where it is no answer at all.
-    fn look_over(
-        &mut self,
-        body: &Bytes,
-        call: &Call,
-        attempt: &Attempt,
-        now: Now,
-    ) -> Option<Step> {
+    fn look_over(&mut self, body: &Bytes, call: &Call, attempt: &Attempt) -> Option<Step> {
         if !call.operation.translatable() {
             return None;
         }
@@ -285,14 +282,14 @@ impl Reply {
         }
         if !answers && error_at.is_some_and(|error| error.starts_with(b"{")) {
             let error = dialects::parse_error(attempt.lease.dialect(), 500, body);
-            return Some(Step::Failed(Box::new(self.said_no(error, body, attempt, now))));
+            return Some(Step::Failed(Box::new(self.said_no(error, body, attempt))));
         }
         self.usage = usage.and_then(|usage| dialects::parse_usage(call.dialect, usage));
         None
     }
 
     /// An error that came with a status of success.
-    fn said_no(&self, error: Error, body: &[u8], attempt: &Attempt, now: Now) -> Trouble {
+    fn said_no(&self, error: Error, body: &[u8], attempt: &Attempt) -> Trouble {
         let answer = Answer {
             provider: attempt.lease.account().config.provider,
             status: self.head.status,
@@ -300,19 +297,14 @@ impl Reply {
             body,
         };
         let verdict = if is_error_body(body) {
-            verdict::judge_event(&answer, now)
+            verdict::judge_event(&answer, Now::read())
         } else {
             Verdict::failed(Failure::Garbled)
         };
         Trouble { verdict, error, raw: None }
     }
 
-    fn forwarded(
-        &mut self,
-        data: Option<Bytes>,
-        end: bool,
-        (_, attempt, now): (&Call, &Attempt, Now),
-    ) -> Step {
+    fn forwarded(&mut self, data: Option<Bytes>, end: bool, attempt: &Attempt) -> Step {
         let Form::Forwarded { tap, held } = &mut self.form else { return Step::Hold };
         let data = data.unwrap_or_default();
         tap.push(&data);
@@ -330,7 +322,7 @@ impl Reply {
         }
         if let Some(error) = progress.failed.clone() {
             let body = last_data(waiting);
-            return Step::Failed(Box::new(self.said_no(error, &body, attempt, now)));
+            return Step::Failed(Box::new(self.said_no(error, &body, attempt)));
         }
         if end {
             return failed(Failure::Empty, "the provider's stream ended before it began");
@@ -342,7 +334,7 @@ impl Reply {
         &mut self,
         data: Option<Bytes>,
         end: bool,
-        (call, attempt, now): (&Call, &Attempt, Now),
+        (call, attempt): (&Call, &Attempt),
     ) -> Step {
         let Form::Translated { decoder, stream, out, begun } = &mut self.form else {
             return Step::Hold;
@@ -366,7 +358,7 @@ impl Reply {
             return Step::Begin(Box::new(self.fresh_head(kind, None)), first);
         }
         if let Some(error) = progress.failed.clone() {
-            let trouble = self.said_no(error, &data, attempt, now);
+            let trouble = self.said_no(error, &data, attempt);
             return Step::Failed(Box::new(trouble));
         }
         if end {
@@ -382,13 +374,14 @@ impl Reply {
         for name in connection_named(&head) {
             head.remove_header(&name);
         }
-        for name in HOP_BY_HOP {
-            head.remove_header(name);
+        for name in named(&head.headers, &HOP_BY_HOP) {
+            head.remove_header(&name);
         }
-        if let Some(upstream_id) = head.remove_header("x-request-id") {
-            let _ = head.insert_header("x-upstream-request-id", upstream_id);
+        if let Some(upstream_id) = head.remove_header(&REQUEST_ID) {
+            let _ = head.insert_header(&UPSTREAM_ID, upstream_id);
         }
         let framed = match length {
+            Some(length) if declares(&head.headers, length) => Ok(()),
             Some(length) => head.insert_header(header::CONTENT_LENGTH, length),
             None if head.headers.contains_key(header::CONTENT_LENGTH) && !self.is_stream() => {
                 Ok(())
@@ -475,6 +468,18 @@ fn last_data(stream: &[u8]) -> Vec<u8> {
     decoder.push(stream, &mut keep);
     decoder.finish(&mut keep);
     last
+}
+
+/// Which of these headers there are: one pass over a few headers costs less than a search for each name.
+pub fn named(headers: &HeaderMap, names: &[HeaderName]) -> Vec<HeaderName> {
+    headers.keys().filter(|name| names.contains(name)).cloned().collect()
+}
+
+/// Whether the headers say this length of the body, once.
+pub fn declares(headers: &HeaderMap, length: usize) -> bool {
+    let mut said = headers.get_all(header::CONTENT_LENGTH).iter();
+    let first = said.next().and_then(|value| value.to_str().ok()?.parse().ok());
+    first == Some(length) && said.next().is_none()
 }
 
 /// The headers that `Connection` names.

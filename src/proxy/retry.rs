@@ -304,7 +304,7 @@ fn judge_unheard(exchange: &mut Exchange) -> Option<Trouble> {
     else {
         return None;
     };
-    match reply.push(None, true, (call, attempt, Now::read())) {
+    match reply.push(None, true, (call, attempt)) {
         Step::Failed(trouble) => Some(*trouble),
         Step::Hold | Step::Begin(..) | Step::More(_) => None,
     }

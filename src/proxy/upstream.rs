@@ -213,7 +213,7 @@ impl Upstream {
             // An account without a key is asked without one.
             _ if key.is_empty() => {}
             Dialect::OpenAiChat | Dialect::OpenAiResponses => {
-                head.insert_header(header::AUTHORIZATION, format!("Bearer {key}"))?;
+                head.insert_header(header::AUTHORIZATION, ["Bearer ", key].concat())?;
             }
             Dialect::Anthropic => {
                 head.insert_header("x-api-key", key)?;
