@@ -8,7 +8,7 @@ use crate::ir::error::{Error, ErrorKind};
 use crate::ir::estimate;
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::losses::Losses;
-use crate::ir::request::{ReplyForm, Request};
+use crate::ir::request::{ReplyForm, Request, Role, Turn};
 use crate::ir::usage::Usage;
 use crate::sse;
 
@@ -43,6 +43,7 @@ impl Translation {
     ) -> Result<(Self, Vec<u8>, Losses), Error> {
         let mut request = dialects::parse_request(client, body, path)?;
         crate::ir::tidy::tidy(&mut request);
+        ask_something(&mut request, client, account)?;
         let toolbox = Toolbox::new(&request, account);
         let mut out = Vec::with_capacity(body.len() + body.len() / 8 + 512);
         let mut losses = dialects::render_request(account, &request, target, &toolbox, &mut out);
@@ -161,6 +162,30 @@ fn refuse(losses: &Losses) -> Result<(), Error> {
         Some((field, reason)) => Err(Error::invalid(field, format!("{field}: {reason}"))),
         None => Ok(()),
     }
+
+/// Sees to it that there is something to answer. Chat Completions answers to a system text alone; the others want a turn
+/// of the user's, so the last system text becomes one.
+fn ask_something(
+    request: &mut Request<'_>,
+    client: Dialect,
+    account: Dialect,
+) -> Result<(), Error> {
+    let is_order = |turn: &Turn<'_>| matches!(turn.role, Role::System | Role::Developer);
+    if account == Dialect::OpenAiChat || !request.turns.iter().all(is_order) {
+        return if request.turns.is_empty() { Err(nothing_said(client)) } else { Ok(()) };
+    }
+    let last = request.turns.last_mut().ok_or_else(|| nothing_said(client))?;
+    last.role = Role::User;
+    Ok(())
+}
+
+fn nothing_said(client: Dialect) -> Error {
+    let field = match client {
+        Dialect::OpenAiChat | Dialect::Anthropic => "messages",
+        Dialect::OpenAiResponses => "input",
+        Dialect::Gemini => "contents",
+    };
+    Error::invalid(field, format!("{field} says nothing: every text in it is blank"))
 }
 
 /// A stream on its way back.
@@ -269,4 +294,41 @@ impl Progress {
 /// The failure of a stream that broke off.
 pub fn broke_off(why: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("the provider's stream broke off: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialects::Quirks;
+
+    fn said(account: Dialect, body: &str) -> Result<String, Error> {
+        let target = Target { model: "m", issuer: "", quirks: Quirks::default() };
+        let exchange = Exchange { id: "x1", created: 7 };
+        let client = Dialect::OpenAiChat;
+        let path = Path::default();
+        let said = Translation::request(client, account, body.as_bytes(), path, (target, exchange));
+        said.map(|(_, body, _)| String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[test]
+    fn a_system_text_alone_is_asked() {
+        let body = r#"{"model":"m","messages":[{"role":"system","content":"Be terse."},{"role":"system","content":"Say hi."}]}"#;
+        for account in [Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini] {
+            let said = said(account, body).unwrap_or_default();
+            let user = said.find(r#""user""#);
+            assert!(user.is_some() && said.contains("Be terse."), "{said}");
+            assert!(dialects::parse_request(account, said.as_bytes(), Path::default()).is_ok());
+        }
+        let said = said(Dialect::OpenAiChat, body).unwrap_or_default();
+        assert!(!said.contains(r#""user""#), "{said}");
+    }
+
+    #[test]
+    fn nothing_but_blanks_is_refused() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":" \n"}]}"#;
+        for account in Dialect::ALL {
+            let error = said(account, body).err();
+            assert_eq!(error.and_then(|error| error.param).as_deref(), Some("messages"));
+        }
+    }
 }
