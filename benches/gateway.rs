@@ -240,7 +240,7 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) 
     stream.write_all(request).await.unwrap();
     answer.clear();
     let mut whole = None;
-    while whole.map_or(!answer.ends_with(b"\r\n0\r\n\r\n"), |whole| answer.len() < whole) {
+    while whole.map_or_else(|| !answer.ends_with(b"\r\n0\r\n\r\n"), |whole| answer.len() < whole) {
         let read = stream.read_buf(answer).await.unwrap();
         assert!(read > 0, "cut short: {}", String::from_utf8_lossy(answer));
         whole = whole.or_else(|| whole_length(answer));

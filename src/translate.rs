@@ -162,6 +162,7 @@ fn refuse(losses: &Losses) -> Result<(), Error> {
         Some((field, reason)) => Err(Error::invalid(field, format!("{field}: {reason}"))),
         None => Ok(()),
     }
+}
 
 /// Sees to it that there is something to answer. Chat Completions answers to a system text alone; the others want a turn
 /// of the user's, so the last system text becomes one.

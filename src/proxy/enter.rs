@@ -19,16 +19,8 @@ use crate::ir::error::Error as Refusal;
 use crate::route::{self, Endpoint, NoRoute, Operation};
 use crate::store::serve::{self, Question};
 
-/// What the head and body of a request lead to.
-pub enum Entered {
-    /// It has its answer.
-    Answered,
-    /// An account is to answer it.
-    Call(Call),
-}
-
-/// Who asks, and for what? Answers what needs no account.
-pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Entered> {
+/// Who asks, and for what? Answers what needs no account; `None` where that is done.
+pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Option<Call>> {
     let head = session.req_header();
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(str::to_owned);
@@ -58,7 +50,7 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Ent
         Ok(endpoint) => {
             session.downstream_session.drain_request_body().await?;
             models::answer(session, exchange, &endpoint).await?;
-            return Ok(Entered::Answered);
+            return Ok(None);
         }
         Err(no_route) => {
             let base = base_url(session);
@@ -67,17 +59,27 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Ent
             return refused_early(session, exchange, &refusal).await;
         }
     };
-    let limit = exchange.live.config.proxy.max_body;
     if let Operation::Stored(stored) = &upstream.operation {
         return serve_stored(session, exchange, stored, query.as_deref()).await;
     }
+    read_call(session, exchange, upstream, (path, query)).await
+}
+
+/// Reads the body, and what it asks of which model.
+async fn read_call(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    upstream: route::Upstream,
+    (path, query): (String, Option<String>),
+) -> Result<Option<Call>> {
+    let limit = exchange.live.config.proxy.max_body;
     let body = match receive::body(&mut session.downstream_session, limit).await {
         Ok(body) => body,
         Err(receive::Failed::Refused(refusal)) => {
             // The rest of it is on its way, and it is too much to wait for.
             session.set_keepalive(None);
             refuse::write(session, exchange, &refusal).await?;
-            return Ok(Entered::Answered);
+            return Ok(None);
         }
         Err(receive::Failed::Gone(error)) => {
             exchange.outcome = Some(super::CLIENT_LEFT);
@@ -89,10 +91,10 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Ent
         Err(refusal) => Err(refusal),
     };
     match understood {
-        Ok(call) => Ok(Entered::Call(call)),
+        Ok(call) => Ok(Some(call)),
         Err(refusal) => {
             refuse::write(session, exchange, &refusal).await?;
-            Ok(Entered::Answered)
+            Ok(None)
         }
     }
 }
@@ -103,7 +105,7 @@ async fn serve_stored(
     exchange: &mut Exchange,
     path: &str,
     query: Option<&str>,
-) -> Result<Entered> {
+) -> Result<Option<Call>> {
     session.downstream_session.drain_request_body().await?;
     let method = session.req_header().method.clone();
     let most = usize::try_from(exchange.live.config.proxy.max_body).unwrap_or(usize::MAX);
@@ -112,7 +114,7 @@ async fn serve_stored(
         Ok(body) => models::write(session, exchange, body).await?,
         Err(refusal) => refuse::write(session, exchange, &refusal).await?,
     }
-    Ok(Entered::Answered)
+    Ok(None)
 }
 
 /// Reads what a Responses request goes on from.
@@ -197,13 +199,13 @@ async fn refused_early(
     session: &mut Session,
     exchange: &mut Exchange,
     refusal: &Refusal,
-) -> Result<Entered> {
+) -> Result<Option<Call>> {
     session.downstream_session.set_total_drain_timeout(Some(Duration::from_secs(5)));
     if session.downstream_session.drain_request_body().await.is_err() {
         session.set_keepalive(None);
     }
     refuse::write(session, exchange, refusal).await?;
-    Ok(Entered::Answered)
+    Ok(None)
 }
 
 /// The gateway's own base URL, as the client reached it.

@@ -48,7 +48,6 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::store::Store;
 use attempt::Telling;
-use enter::Entered;
 use exchange::Exchange;
 use live::{InFlight, Live};
 use replay::Replay;
@@ -90,9 +89,8 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         exchange: &mut Self::CTX,
     ) -> Result<bool> {
-        let call = match enter::enter(session, exchange).await? {
-            Entered::Answered => return Ok(true),
-            Entered::Call(call) => call,
+        let Some(call) = enter::enter(session, exchange).await? else {
+            return Ok(true);
         };
         let has_body = !call.body.is_empty();
         exchange.call = Some(call);
