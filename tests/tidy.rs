@@ -95,7 +95,9 @@ fn no_one_knows_a_dialect_from_inside() {
     for (file, text) in files("src") {
         for dialect in DIALECTS {
             let home = format!("src/dialects/{dialect}/");
-            if file.starts_with(&home) || file == "src/dialects/mod.rs" {
+            // The two that lead to a dialect's functions.
+            let hub = matches!(file.as_str(), "src/dialects/mod.rs" | "src/dialects/count.rs");
+            if hub || file.starts_with(&home) {
                 continue;
             }
             let inside = file.starts_with("src/dialects/");

@@ -303,9 +303,9 @@ fn citations_and_logprobs() {
     let logprobs = json!({"content": [{"token": "a", "logprob": -1.0, "bytes": [97], "top_logprobs": []}], "refusal": null});
     assert_eq!(written[2]["choices"][0]["logprobs"], logprobs);
     assert_eq!(written[2]["choices"][0]["delta"], json!({}));
-    let annotations = |start: u8, end: u8| json!({"annotations": [{"type": "url_citation", "url_citation": {"url": "https://a", "title": "", "start_index": start, "end_index": end}}]});
-    assert_eq!(written[3]["choices"][0]["delta"], annotations(5, 7));
-    assert_eq!(written[4]["choices"][0]["delta"], annotations(5, 9));
+    let annotations = |index: u8, start: u8, end: u8| json!({"annotations": [{"index": index, "type": "url_citation", "url_citation": {"url": "https://a", "title": "", "start_index": start, "end_index": end}}]});
+    assert_eq!(written[3]["choices"][0]["delta"], annotations(0, 5, 7));
+    assert_eq!(written[4]["choices"][0]["delta"], annotations(1, 5, 9));
     assert_eq!(written[5]["choices"][0]["finish_reason"], "stop");
     assert!(losses.dropped.contains("citations"));
 }
