@@ -8,7 +8,7 @@ use crate::ir::error::{Error, ErrorKind};
 use crate::ir::estimate;
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::losses::Losses;
-use crate::ir::request::{ReplyForm, Request, Role, Turn};
+use crate::ir::request::{Part, ReplyForm, Request, Role, Turn};
 use crate::ir::usage::Usage;
 use crate::sse;
 
@@ -172,11 +172,17 @@ fn ask_something(
     account: Dialect,
 ) -> Result<(), Error> {
     let is_order = |turn: &Turn<'_>| matches!(turn.role, Role::System | Role::Developer);
-    if account == Dialect::OpenAiChat || !request.turns.iter().all(is_order) {
-        return if request.turns.is_empty() { Err(nothing_said(client)) } else { Ok(()) };
+    // Proofs and the provider's own doings mean nothing to another provider.
+    let says = |part: &Part<'_>| !matches!(part, Part::Reasoning(_) | Part::Hosted(_));
+    let asks = |turn: &Turn<'_>| !is_order(turn) && turn.parts.iter().any(says);
+    if request.turns.iter().any(asks) {
+        return Ok(());
     }
-    let last = request.turns.last_mut().ok_or_else(|| nothing_said(client))?;
-    last.role = Role::User;
+    let order = request.turns.iter_mut().rfind(|turn| is_order(turn));
+    let order = order.ok_or_else(|| nothing_said(client))?;
+    if account != Dialect::OpenAiChat {
+        order.role = Role::User;
+    }
     Ok(())
 }
 
@@ -186,7 +192,7 @@ fn nothing_said(client: Dialect) -> Error {
         Dialect::OpenAiResponses => "input",
         Dialect::Gemini => "contents",
     };
-    Error::invalid(field, format!("{field} says nothing: every text in it is blank"))
+    Error::invalid(field, format!("{field} holds nothing to answer"))
 }
 
 /// A stream on its way back.
@@ -325,11 +331,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_blanks_is_refused() {
-        let body = r#"{"model":"m","messages":[{"role":"user","content":" \n"}]}"#;
-        for account in Dialect::ALL {
-            let error = said(account, body).err();
-            assert_eq!(error.and_then(|error| error.param).as_deref(), Some("messages"));
+    fn nothing_to_answer_is_refused() {
+        for body in [
+            r#"{"model":"m","messages":[{"role":"user","content":" \n"}]}"#,
+            r#"{"model":"m","messages":[{"role":"assistant","content":null,"reasoning_content":"Hm."}]}"#,
+        ] {
+            for account in Dialect::ALL {
+                let error = said(account, body).err();
+                assert_eq!(error.and_then(|error| error.param).as_deref(), Some("messages"));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use levity::dialects::{self, tools::Toolbox};
-use levity::ir::request::Role;
+use levity::ir::request::{Part, Role, Turn};
 use levity::ir::tidy::tidy;
 use levity_fuzz::{dialect, is_json, path, target};
 
@@ -11,7 +11,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(mut request) = dialects::parse_request(dialect, body, path(false)) else { return };
     tidy(&mut request);
     // Who says nothing, or system texts alone, is met in `translate`.
-    if request.turns.iter().all(|turn| matches!(turn.role, Role::System | Role::Developer)) {
+    let says = |part: &Part<'_>| !matches!(part, Part::Reasoning(_) | Part::Hosted(_));
+    let is_order = |turn: &Turn<'_>| matches!(turn.role, Role::System | Role::Developer);
+    if !request.turns.iter().any(|turn| !is_order(turn) && turn.parts.iter().any(says)) {
         return;
     }
     let toolbox = Toolbox::new(&request, dialect);
