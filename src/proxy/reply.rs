@@ -150,6 +150,10 @@ impl Reply {
                 }
                 Step::Hold
             }
+            // Most answers come in one piece, which needs no copy.
+            Form::Whole(body) if end && body.is_empty() => {
+                self.whole(data.unwrap_or_default(), call, attempt)
+            }
             Form::Whole(body) => {
                 body.extend_from_slice(&data.unwrap_or_default());
                 if end {
