@@ -19,7 +19,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,6 +146,8 @@ fn wire_request(client: Dialect, account: Dialect, case: Case) -> Vec<u8> {
 struct Started {
     child: Child,
     address: SocketAddr,
+    /// Open for as long as the process may want to say more.
+    _said: BufReader<ChildStdout>,
 }
 
 impl Started {
@@ -162,10 +164,11 @@ impl Started {
             .unwrap();
         pin(core, child.id());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        said.read_line(&mut line).unwrap();
         let address = line.trim().rsplit_once("http://").map(|(_, address)| address.parse());
         let Some(Ok(address)) = address else { panic!("{} said {line:?}", program.display()) };
-        Self { child, address }
+        Self { child, address, _said: said }
     }
 
     /// The CPU time that all its threads have had.
