@@ -220,7 +220,8 @@ pub fn remember(exchange: &mut Exchange, trouble: Trouble, head: Option<Response
 }
 
 /// Of all that went wrong, what helps the client most: when to come back before what failed, and that before what is the
-/// owner's to mend. Among equals the first: its account was the best choice.
+/// owner's to mend. Among equals the one in the client's own dialect, which is told in the provider's words; then the first,
+/// whose account was the best choice.
 pub fn most_telling(
     exchange: &mut Exchange,
     trouble: Trouble,
@@ -236,8 +237,8 @@ pub fn most_telling(
     }
 }
 
-const fn rank(trouble: &Trouble) -> u8 {
-    match trouble.error.kind {
+const fn rank(trouble: &Trouble) -> (u8, bool) {
+    let kind = match trouble.error.kind {
         ErrorKind::RateLimit => 0,
         ErrorKind::Overloaded => 1,
         ErrorKind::Timeout => 2,
@@ -249,7 +250,8 @@ const fn rank(trouble: &Trouble) -> u8 {
         | ErrorKind::NotFound
         | ErrorKind::MethodNotAllowed
         | ErrorKind::TooLarge => 4,
-    }
+    };
+    (kind, trouble.raw.is_none())
 }
 
 /// What an error in the middle of an attempt means.

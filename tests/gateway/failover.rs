@@ -87,6 +87,19 @@ async fn a_529_moves_on() {
 }
 
 #[tokio::test]
+async fn among_equal_failures_the_clients_own_dialect_is_told() {
+    let own = Upstream::always(samples::refusal(Dialect::Anthropic, 529, "own words")).await;
+    let foreign = Upstream::always(samples::refusal(CHAT, 503, "foreign words")).await;
+    let own = Account::new("own", Dialect::Anthropic, &own.url()).set("dispatch", "fallback");
+    let config = Config::new().account(Account::new("foreign", CHAT, &foreign.url())).account(own);
+    let gateway = Gateway::start(&config).await;
+    let reply = gateway.send(&samples::call(Dialect::Anthropic, MODEL)).await;
+    assert_eq!(reply.status, 529);
+    assert!(reply.text().contains("own words"), "{}", reply.text());
+    assert_eq!(foreign.count(), 1, "the foreign account was asked first");
+}
+
+#[tokio::test]
 async fn a_refusal_whose_body_never_ends_moves_on() {
     moves_on(Answer::status(503).chunked().chunk("half of it").hang()).await;
 }
