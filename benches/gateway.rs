@@ -278,7 +278,9 @@ async fn mock() {
         whole.extend(answer);
         let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let mut pieces = vec![head.to_vec()];
-        for event in samples::events(dialect, EVENTS) {
+        // Gemini's stream opens with nothing, and an empty chunk would end it.
+        let events = samples::events(dialect, EVENTS).into_iter();
+        for event in events.filter(|event| !event.is_empty()) {
             let size = format!("{:x}\r\n", event.len()).into_bytes();
             pieces.push([size, event, b"\r\n".to_vec()].concat());
         }
