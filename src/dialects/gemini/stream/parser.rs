@@ -11,19 +11,19 @@ use crate::sse;
 
 /// Reads the stream.
 #[derive(Debug)]
-pub(super) struct Parser {
+pub struct Parser {
     reader: Reader,
     is_done: bool,
 }
 
 impl Parser {
     /// A parser at the start of a stream.
-    pub(super) fn new(origin: Origin<'_>) -> Self {
+    pub fn new(origin: Origin<'_>) -> Self {
         Self { reader: Reader::new(origin), is_done: false }
     }
 
     /// Feeds one event.
-    pub(super) fn push(&mut self, event: &sse::Event<'_>, each: &mut dyn FnMut(&Event<'_>)) {
+    pub fn push(&mut self, event: &sse::Event<'_>, each: &mut dyn FnMut(&Event<'_>)) {
         let data = event.data.trim();
         // Other servers behind Google's protocol end with OpenAI's word.
         if self.is_done || data.is_empty() || data == "[DONE]" {
@@ -49,7 +49,7 @@ impl Parser {
     }
 
     /// Ends the stream. A finish reason is its proper end: there is no other mark.
-    pub(super) fn finish(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
+    pub fn finish(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
         if self.is_done {
             return;
         }

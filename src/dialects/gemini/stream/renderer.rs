@@ -20,7 +20,7 @@ use crate::sse;
 
 /// Writes the stream.
 #[derive(Debug)]
-pub(super) struct Renderer {
+pub struct Renderer {
     asked: Asked,
     losses: Losses,
     has_chunks: bool,
@@ -58,7 +58,7 @@ struct Writing {
 
 impl Renderer {
     /// A renderer at the start of a stream.
-    pub(super) fn new(asked: Asked) -> Self {
+    pub fn new(asked: Asked) -> Self {
         Self {
             asked,
             losses: Losses::default(),
@@ -71,12 +71,12 @@ impl Renderer {
     }
 
     /// What it had no words for so far.
-    pub(super) fn losses(&self) -> &Losses {
+    pub fn losses(&self) -> &Losses {
         &self.losses
     }
 
     /// Says one step of the answer.
-    pub(super) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         if self.is_done {
             return;
         }

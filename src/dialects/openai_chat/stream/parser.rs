@@ -15,7 +15,7 @@ use super::candidate::{Candidate, Out, Piece};
 
 /// Reads an account's stream.
 #[derive(Debug)]
-pub(super) struct Parser {
+pub struct Parser {
     issuer: String,
     exchange: String,
     started: bool,
@@ -31,7 +31,8 @@ pub(super) struct Parser {
 }
 
 impl Parser {
-    pub(super) fn new(origin: Origin<'_>) -> Self {
+    /// A parser at the start of a stream.
+    pub fn new(origin: Origin<'_>) -> Self {
         Self {
             issuer: origin.issuer.to_owned(),
             exchange: origin.id.to_owned(),
@@ -44,7 +45,8 @@ impl Parser {
         }
     }
 
-    pub(super) fn push(&mut self, event: &sse::Event<'_>, each: &mut dyn FnMut(&Event<'_>)) {
+    /// Feeds one event.
+    pub fn push(&mut self, event: &sse::Event<'_>, each: &mut dyn FnMut(&Event<'_>)) {
         let data = event.data.trim();
         if self.over || data.is_empty() {
             return;
@@ -63,7 +65,7 @@ impl Parser {
     }
 
     /// The connection ended.
-    pub(super) fn finish(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
+    pub fn finish(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
         if self.over {
             return;
         }

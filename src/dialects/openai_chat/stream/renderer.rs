@@ -22,7 +22,7 @@ use calls::Call;
 
 /// Writes a client's stream.
 #[derive(Debug)]
-pub(super) struct Renderer {
+pub struct Renderer {
     asked: Asked,
     form: CallForm,
     /// What every chunk begins with, up to its choices.
@@ -64,7 +64,8 @@ enum Open {
 }
 
 impl Renderer {
-    pub(super) fn new(asked: Asked) -> Self {
+    /// A renderer at the start of a stream.
+    pub fn new(asked: Asked) -> Self {
         Self {
             form: CallForm::of(&asked),
             asked,
@@ -78,11 +79,13 @@ impl Renderer {
         }
     }
 
-    pub(super) const fn losses(&self) -> &Losses {
+    /// What it had no words for so far.
+    pub const fn losses(&self) -> &Losses {
         &self.losses
     }
 
-    pub(super) fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+    /// Says one step of the answer.
+    pub fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         if self.over {
             return;
         }
