@@ -308,6 +308,22 @@ pub enum HostedKind {
     Other,
 }
 
+impl HostedKind {
+    /// The name under which an item of such a tool is reported as lost.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WebSearch => "web_search",
+            Self::WebFetch => "web_fetch",
+            Self::CodeExecution => "code_execution",
+            Self::FileSearch => "file_search",
+            Self::Computer => "computer",
+            Self::Mcp => "mcp",
+            Self::ImageGeneration => "image_generation",
+            Self::Other => "hosted_tool",
+        }
+    }
+}
+
 /// Whether and which tool must be called.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum ToolChoice<'a> {

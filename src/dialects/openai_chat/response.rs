@@ -7,7 +7,6 @@ pub(super) mod render;
 use crate::dialects::{Asked, Origin};
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
-use crate::ir::request::HostedKind;
 use crate::ir::response::Response;
 use crate::ir::usage::Usage;
 
@@ -32,17 +31,3 @@ pub(super) const FUNCTION_CALL: &str = "function_call";
 /// is a function's, with one string, for the documented chunks know nothing else.
 /// <https://platform.openai.com/docs/api-reference/chat-streaming/streaming>
 pub(super) const CUSTOM: &str = "custom";
-
-/// The name under which an item of a provider's own tool is reported as lost.
-pub(super) const fn hosted_name(kind: HostedKind) -> &'static str {
-    match kind {
-        HostedKind::WebSearch => "web_search",
-        HostedKind::WebFetch => "web_fetch",
-        HostedKind::CodeExecution => "code_execution",
-        HostedKind::FileSearch => "file_search",
-        HostedKind::Computer => "computer",
-        HostedKind::Mcp => "mcp",
-        HostedKind::ImageGeneration => "image_generation",
-        HostedKind::Other => "hosted_tool",
-    }
-}

@@ -59,20 +59,6 @@ const OWN_ITEMS: [&str; 23] = [
     "web_search_call",
 ];
 
-/// The name under which an item that could not be carried is reported.
-const fn hosted_name(kind: HostedKind) -> &'static str {
-    match kind {
-        HostedKind::WebSearch => "web_search",
-        HostedKind::WebFetch => "web_fetch",
-        HostedKind::CodeExecution => "code_execution",
-        HostedKind::FileSearch => "file_search",
-        HostedKind::Computer => "computer",
-        HostedKind::Mcp => "mcp",
-        HostedKind::ImageGeneration => "image_generation",
-        HostedKind::Other => "hosted_tool",
-    }
-}
-
 /// Appends a value as JSON. Nothing that is written here can fail to be: maps have text keys, and a buffer takes all.
 fn json<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) {
     let start = out.len();

@@ -12,7 +12,7 @@ use crate::ir::response::{Block, Candidate, Citation, CitationSource, Finish, Lo
 use crate::ir::seal::{self, Seal};
 use crate::ir::usage::Usage;
 
-use super::{CUSTOM, FUNCTION_CALL, hosted_name};
+use super::{CUSTOM, FUNCTION_CALL};
 
 /// Writes an answer.
 pub(super) fn answer(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Losses {
@@ -105,7 +105,7 @@ fn gather<'r, 'a>(candidate: &'r Candidate<'a>, losses: &mut Losses) -> Gathered
             }
             Block::Image { .. } => losses.drop("images"),
             Block::Audio { .. } => losses.drop("audio"),
-            Block::Hosted(item) => losses.drop(hosted_name(item.tool)),
+            Block::Hosted(item) => losses.drop(item.tool.name()),
         }
     }
     all

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use crate::dialects::Asked;
 use crate::dialects::openai_chat::error;
-use crate::dialects::openai_chat::response::hosted_name;
 use crate::dialects::openai_chat::response::render::{
     CallForm, Joint, Told, annotation, finish_reason, id_of, put_logprobs, put_usage,
 };
@@ -189,7 +188,7 @@ impl Renderer {
                 Open::Silent
             }
             Opening::Hosted(item) => {
-                self.losses.drop(hosted_name(item.tool));
+                self.losses.drop(item.tool.name());
                 Open::Silent
             }
         };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::built_in;
 use crate::dialects::Target;
-use crate::dialects::openai_responses::{BUILT_IN, hash, hosted_name, is_own_item, wire};
+use crate::dialects::openai_responses::{BUILT_IN, hash, is_own_item, wire};
 use crate::dialects::tools::Toolbox;
 use crate::ir::losses::Losses;
 use crate::ir::request::{
@@ -205,7 +205,7 @@ impl<'r, 'l> History<'r, 'l> {
 
     fn hosted(&mut self, item: &'r HostedItem<'r>) {
         if !is_own_item(item) {
-            self.losses.drop(hosted_name(item.tool));
+            self.losses.drop(item.tool.name());
             return;
         }
         if item.name.ends_with("_call") {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{error, hosted_name, is_own_item, json, wire};
+use super::super::{error, is_own_item, json, wire};
 use super::write::{CallItem, Items, annotation, logprob};
 use crate::dialects::Asked;
 use crate::ir::error::Error;
@@ -107,7 +107,7 @@ impl<'r> Whole<'r> {
                 if is_own_item(item) {
                     self.items.push(&wire::output::Item::Raw(&item.raw));
                 } else {
-                    losses.drop(hosted_name(item.tool));
+                    losses.drop(item.tool.name());
                 }
             }
             Block::Text { .. } | Block::Refusal(_) => {}

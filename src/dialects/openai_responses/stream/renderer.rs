@@ -8,7 +8,7 @@ use super::members::Members;
 use crate::dialects::Asked;
 use crate::dialects::openai_responses::response::render::{End, Frame, State, status_of};
 use crate::dialects::openai_responses::response::write::{CallItem, Items};
-use crate::dialects::openai_responses::{BUILT_IN, hosted_name, is_own_item, wire};
+use crate::dialects::openai_responses::{BUILT_IN, is_own_item, wire};
 use crate::ir::error::Error;
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::losses::Losses;
@@ -317,7 +317,7 @@ impl Renderer {
 
     fn hosted(&mut self, item: &HostedItem<'_>, out: &mut Vec<u8>) {
         if !is_own_item(item) {
-            self.losses.drop(hosted_name(item.tool));
+            self.losses.drop(item.tool.name());
             return;
         }
         let index = self.items.count;

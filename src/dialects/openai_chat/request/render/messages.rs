@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::dialects::openai_chat::response::hosted_name;
 use crate::dialects::openai_chat::wire::json::{List, Object};
 use crate::dialects::tools::wrap_input;
 use crate::ir::request::{CallKind, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
@@ -88,7 +87,7 @@ impl Scribe<'_> {
 
     fn note_hosted(&mut self, part: &Part<'_>) {
         if let Part::Hosted(item) = part {
-            self.losses.drop(hosted_name(item.tool));
+            self.losses.drop(item.tool.name());
         }
     }
 
