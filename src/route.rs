@@ -232,6 +232,9 @@ pub fn suggested(path: &str, headers: &HeaderMap) -> Dialect {
     if path.contains("responses") {
         return Dialect::OpenAiResponses;
     }
+    if path.contains("chat") {
+        return Dialect::OpenAiChat;
+    }
     if path.contains("messages") || path.contains("complete") && !path.contains("completions") {
         return Dialect::Anthropic;
     }
@@ -260,6 +263,22 @@ mod tests {
 
     fn gemini(operation: Operation, model: &str) -> Endpoint {
         Endpoint::Upstream(Upstream { dialect: Gemini, operation, model: Some(model.into()) })
+    }
+
+    #[test]
+    fn a_mistyped_path_is_refused_in_the_dialect_it_was_meant_in() {
+        let meant = [
+            ("/v1/chat/complete", OpenAiChat),
+            ("/v1/chat/messages", OpenAiChat),
+            ("/v1/complete", Anthropic),
+            ("/v1/message", OpenAiChat),
+            ("/v1/messages/x", Anthropic),
+            ("/v1/responses/x/y", OpenAiResponses),
+            ("/v1beta/x", Gemini),
+        ];
+        for (path, dialect) in meant {
+            assert_eq!(suggested(path, &HeaderMap::new()), dialect, "{path}");
+        }
     }
 
     fn post(path: &str) -> Result<Endpoint, NoRoute> {
