@@ -28,8 +28,8 @@ fn hundred() -> Pool {
 fn lease_among_a_hundred(bencher: Bencher<'_, '_>) {
     let (pool, now) = (hundred(), Now::read());
     bencher.bench(|| {
-        if let Ok(lease) = pool.lease(black_box(&want("m")), &[], now) {
-            lease.settle(Verdict::SERVED, now);
+        if let Ok(lease) = pool.lease(black_box(&want("m")), &[], now.monotonic) {
+            lease.settle(Verdict::SERVED, now.monotonic);
         }
     });
 }
@@ -39,13 +39,13 @@ fn lease_among_a_hundred(bencher: Bencher<'_, '_>) {
 fn lease_while_ten_rest(bencher: Bencher<'_, '_>) {
     let (pool, now) = (hundred(), Now::read());
     for _ in 0..10 {
-        if let Ok(lease) = pool.lease(&want("m"), &[], now) {
-            lease.settle(Verdict::failed(Failure::Server), now);
+        if let Ok(lease) = pool.lease(&want("m"), &[], now.monotonic) {
+            lease.settle(Verdict::failed(Failure::Server), now.monotonic);
         }
     }
     bencher.bench(|| {
-        if let Ok(lease) = pool.lease(black_box(&want("m")), &[], now) {
-            lease.settle(Verdict::SERVED, now);
+        if let Ok(lease) = pool.lease(black_box(&want("m")), &[], now.monotonic) {
+            lease.settle(Verdict::SERVED, now.monotonic);
         }
     });
 }
@@ -55,7 +55,7 @@ fn lease_while_ten_rest(bencher: Bencher<'_, '_>) {
 fn lease_of_one(bencher: Bencher<'_, '_>) {
     let (pool, now) = (Pool::new(&[account("a")], Scheduling::Balance, None), Now::read());
     bencher.bench(|| {
-        let lease = pool.lease(black_box(&want("m")), &[], now);
+        let lease = pool.lease(black_box(&want("m")), &[], now.monotonic);
         lease.map(|lease| black_box(name(&lease)).len())
     });
 }

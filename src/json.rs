@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 /// Why a body is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub struct Malformed {
 /// Calls `each` for every member of the object in `body` with its key (as written, without quotes) and the range of its
 /// value. The nesting of values is checked, their literals are not.
 pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result<(), Malformed> {
-    let mut scan = Scan { body, at: 0 };
+    let mut scan = Scan::new(body);
     scan.skip_space();
     scan.expect(b'{', "expected `{`")?;
     scan.skip_space();
@@ -32,10 +32,7 @@ pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result
     loop {
         scan.skip_space();
         let key = scan.string()?;
-        scan.skip_space();
-        scan.expect(b':', "expected `:`")?;
-        scan.skip_space();
-        let value = scan.value()?;
+        let value = scan.member_value()?;
         each(body.get(key.start + 1..key.end - 1).unwrap_or_default(), value);
         if scan.closes(b'}', "expected `,` or `}`")? {
             return scan.expect_end();
@@ -45,7 +42,7 @@ pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result
 
 /// Calls `each` for every element of the array in `text` with the range of its value, checked as far as `members` does.
 pub fn elements(text: &[u8], mut each: impl FnMut(Range<usize>)) -> Result<(), Malformed> {
-    let mut scan = Scan { body: text, at: 0 };
+    let mut scan = Scan::new(text);
     scan.skip_space();
     scan.expect(b'[', "expected `[`")?;
     scan.skip_space();
@@ -62,6 +59,31 @@ pub fn elements(text: &[u8], mut each: impl FnMut(Range<usize>)) -> Result<(), M
     }
 }
 
+/// The value of an object's own member, found without reading what stands before it, as token counts behind a long answer
+/// are. `quoted` is its name in quotes. `None` where it is not there, or cannot be told so cheaply.
+///
+/// A quote in a string is escaped, so a name in bare quotes with a colon behind it is a key. It is the object's own where
+/// the object that it stands in ends with the text.
+pub fn late_member<'a>(body: &'a [u8], quoted: &[u8]) -> Option<&'a [u8]> {
+    let key = memmem::find(body, quoted)?;
+    if body.get(key.checked_sub(1)?) == Some(&b'\\') {
+        return None;
+    }
+    let mut scan = Scan::new(body);
+    scan.at = key + quoted.len();
+    let mut value = scan.member_value().ok()?;
+    while !scan.closes(b'}', "expected `,` or `}`").ok()? {
+        scan.skip_space();
+        let key = scan.string().ok()?;
+        let next = scan.member_value().ok()?;
+        if body.get(key) == Some(quoted) {
+            value = next;
+        }
+    }
+    scan.expect_end().ok()?;
+    body.get(value)
+}
+
 /// A key as it is meant: `members` gives it as written, and it may be written with escapes.
 pub fn key(written: &[u8]) -> Cow<'_, [u8]> {
     if !written.contains(&b'\\') {
@@ -75,9 +97,15 @@ pub fn key(written: &[u8]) -> Cow<'_, [u8]> {
 struct Scan<'a> {
     body: &'a [u8],
     at: usize,
+    /// What closes each bracket that is open; empty between values.
+    open: Vec<u8>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    const fn new(body: &'a [u8]) -> Self {
+        Self { body, at: 0, open: Vec::new() }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.body.get(self.at).copied()
     }
@@ -119,6 +147,14 @@ impl Scan<'_> {
         Ok(())
     }
 
+    /// The value behind a key.
+    fn member_value(&mut self) -> Result<Range<usize>, Malformed> {
+        self.skip_space();
+        self.expect(b':', "expected `:`")?;
+        self.skip_space();
+        self.value()
+    }
+
     /// A string with its quotes.
     fn string(&mut self) -> Result<Range<usize>, Malformed> {
         let start = self.at;
@@ -131,7 +167,7 @@ impl Scan<'_> {
     fn finish_string(&mut self) -> Result<(), Malformed> {
         loop {
             let rest = self.body.get(self.at..).unwrap_or_default();
-            let Some(offset) = memchr2(b'"', b'\\', rest) else {
+            let Some(offset) = quote_or_backslash(rest) else {
                 self.at = self.body.len();
                 return Err(self.malformed("unterminated string"));
             };
@@ -164,31 +200,66 @@ impl Scan<'_> {
 
     /// An object or array, to its closing bracket.
     fn container(&mut self) -> Result<(), Malformed> {
-        let mut open = Vec::with_capacity(16);
         loop {
-            match self.peek() {
-                Some(b'"') => {
+            self.skip_plain();
+            let Some(byte) = self.peek() else { return Err(self.malformed("unexpected end")) };
+            match byte {
+                b'"' => {
                     self.at += 1;
                     self.finish_string()?;
                     continue;
                 }
-                Some(b'{') => open.push(b'}'),
-                Some(b'[') => open.push(b']'),
-                Some(close @ (b'}' | b']')) => {
-                    if open.pop() != Some(close) {
+                b'{' => self.open.push(b'}'),
+                b'[' => self.open.push(b']'),
+                close => {
+                    if self.open.pop() != Some(close) {
                         return Err(self.malformed("mismatched bracket"));
                     }
-                    if open.is_empty() {
+                    if self.open.is_empty() {
                         self.at += 1;
                         return Ok(());
                     }
                 }
-                Some(_) => {}
-                None => return Err(self.malformed("unexpected end")),
             }
             self.at += 1;
         }
     }
+
+    /// Up to the next quote or bracket.
+    fn skip_plain(&mut self) {
+        let rest = self.body.get(self.at..).unwrap_or_default();
+        let telling = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+        self.at += rest.iter().position(telling).unwrap_or(rest.len());
+    }
+}
+
+/// Bytes of a string that are looked at before `memchr2` is called: most keys and words are shorter, and the call costs more
+/// than they do.
+const SHORT: usize = 32;
+
+/// Where the next `"` or `\` is.
+fn quote_or_backslash(text: &[u8]) -> Option<usize> {
+    let (words, _) = text.get(..SHORT).unwrap_or(text).as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ repeated(b'"')) | zeros(word ^ repeated(b'\\'));
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let looked_at = words.len() * 8;
+    let offset = memchr2(b'"', b'\\', text.get(looked_at..)?)?;
+    Some(looked_at + offset)
+}
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The high bit of each byte that is zero. Bytes above the lowest one of them may be marked though they are one.
+/// <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(repeated(1)) & !word & repeated(0x80)
 }
 
 /// Cuts a JSON array that comes in pieces into its elements: how Gemini streams without `alt=sse`. An object without an
@@ -317,9 +388,54 @@ mod tests {
         }
     }
 
+    #[test]
+    fn finds_an_own_member_by_its_name() {
+        let found = |text: &'static str| {
+            late_member(text.as_bytes(), b"\"u\"").map(|value| std::str::from_utf8(value).unwrap())
+        };
+        assert_eq!(found(r#"{"a":1,"u" : {"u":[2]} ,"b":"x}"} "#), Some(r#"{"u":[2]}"#));
+        assert_eq!(found(r#"{"u":1,"u":2}"#), Some("2"), "parsers take the last one");
+        assert_eq!(found(r#"{"a":"[\"u\":1]","u" : {"n":[2]} ,"b":"x}"} "#), Some(r#"{"n":[2]}"#));
+        assert_eq!(found(r#"{"u":1}"#), Some("1"));
+        for other in [
+            r#"{"a":{"u":1}}"#,
+            r#"[{"u":1}]"#,
+            r#"{"a":"u"}"#,
+            r#"{"\"u":1}"#,
+            r#"{"a":"\"u\":1}"}"#,
+            r#"{"u":1"#,
+            r#"{"u":1} x"#,
+            r#""u""#,
+        ] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
+        fn a_late_member_is_the_last_of_its_name(text in "\\{(\"(u|v)\":(1|\"u\"|\"\\\\\"u\\\\\":\"|\\{\"u\":2\\}),?){0,4}\\}") {
+            let mut last = None;
+            let whole = members(text.as_bytes(), |key, range| {
+                if key == b"u" {
+                    last = text.get(range);
+                }
+            });
+            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+            if whole.is_ok() && is_json && let Some(late) = late_member(text.as_bytes(), b"\"u\"") {
+                proptest::prop_assert_eq!(Some(late), last.map(str::as_bytes));
+            }
+        }
+
+        #[test]
+        fn a_string_ends_where_it_does(text in "[a\"\\\\]{0,3}.{0,40}[\"\\\\]?.{0,40}") {
+            let bytes = text.as_bytes();
+            let plain = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            proptest::prop_assert_eq!(quote_or_backslash(bytes), plain);
+        }
+
+        #[test]
         fn never_panics(bytes: Vec<u8>) {
+            let _ = late_member(&bytes, &[]);
             let _ = members(&bytes, |_, _| ());
             let _ = elements(&bytes, |_| ());
         }

@@ -23,17 +23,17 @@ fn pool(accounts: &[config::Account]) -> Pool {
 
 /// The name of the account that is asked next, which serves at once.
 fn serve(pool: &Pool, want: &Want<'_>, now: Now) -> String {
-    let lease = pool.lease(want, &[], now).unwrap();
+    let lease = pool.lease(want, &[], now.monotonic).unwrap();
     let name = name(&lease).to_owned();
-    lease.settle(Verdict::SERVED, now);
+    lease.settle(Verdict::SERVED, now.monotonic);
     name
 }
 
 /// Asks, and settles with a verdict; which account it was.
 fn settle(pool: &Pool, verdict: Verdict, now: Now) -> String {
-    let lease = pool.lease(&want("m"), &[], now).unwrap();
+    let lease = pool.lease(&want("m"), &[], now.monotonic).unwrap();
     let name = name(&lease).to_owned();
-    lease.settle(verdict, now);
+    lease.settle(verdict, now.monotonic);
     name
 }
 
@@ -48,7 +48,7 @@ fn limited_for(scope: Scope, seconds: u64, now: Now) -> Verdict {
 const REJECTED: Verdict = Verdict { outcome: Outcome::Rejected, note: "rejected" };
 
 fn exhausted(pool: &Pool, tried: &[AccountId], now: Now) -> Exhausted {
-    match pool.lease(&want("m"), tried, now) {
+    match pool.lease(&want("m"), tried, now.monotonic) {
         Err(Unavailable::Exhausted(exhausted)) => exhausted,
         other => panic!("{other:?}"),
     }
@@ -98,7 +98,7 @@ fn exclusive_then_pooled_then_fallbacks_in_order() {
     let (pool, now) = (pool(&accounts), Now::read());
     let mut tried = Vec::new();
     let mut order = Vec::new();
-    while let Ok(lease) = pool.lease(&want("m"), &tried, now) {
+    while let Ok(lease) = pool.lease(&want("m"), &tried, now.monotonic) {
         tried.push(lease.account().id());
         order.push(name(&lease).to_owned());
     }
@@ -115,8 +115,9 @@ fn the_clients_own_dialect_comes_first() {
         speaks("openai", vec![Dialect::OpenAiChat, Dialect::OpenAiResponses]),
     ];
     let (pool, now) = (pool(&accounts), Now::read());
-    let ask =
-        |client, reach| pool.lease(&Want { model: "m", client, reach, prefer: None }, &[], now);
+    let ask = |client, reach| {
+        pool.lease(&Want { model: "m", client, reach, prefer: None }, &[], now.monotonic)
+    };
     for (client, owner, dialect) in [
         (Dialect::Gemini, "gemini", Dialect::Gemini),
         (Dialect::OpenAiChat, "openai", Dialect::OpenAiChat),
@@ -142,11 +143,11 @@ fn a_count_goes_to_who_can_count() {
     let both = pool(&[chat.clone(), openai]);
     for client in [Dialect::Anthropic, Dialect::OpenAiResponses] {
         for _ in 0..2 {
-            let lease = both.lease(&want(client), &[], now).unwrap();
+            let lease = both.lease(&want(client), &[], now.monotonic).unwrap();
             assert_eq!((name(&lease), lease.dialect()), ("openai", Dialect::OpenAiResponses));
         }
     }
-    let only_chat = pool(&[chat]).lease(&want(Dialect::Gemini), &[], now);
+    let only_chat = pool(&[chat]).lease(&want(Dialect::Gemini), &[], now.monotonic);
     assert_eq!(only_chat.unwrap_err(), Unavailable::NotForClient);
 }
 
@@ -167,11 +168,14 @@ fn only_accounts_that_serve_the_model_and_the_client_are_asked() {
         ("claude-haiku-4-5", "gemini-3-flash"),
         ("claude-opus-4-5", "gemini-3-pro"),
     ] {
-        assert_eq!(pool.lease(&want(asked), &[], now).unwrap().model(), sent);
+        assert_eq!(pool.lease(&want(asked), &[], now.monotonic).unwrap().model().as_ref(), sent);
     }
-    assert_eq!(pool.lease(&want("gpt-5"), &[], now).unwrap_err(), Unavailable::NoSuchModel);
+    assert_eq!(
+        pool.lease(&want("gpt-5"), &[], now.monotonic).unwrap_err(),
+        Unavailable::NoSuchModel
+    );
     let other = Want { client: Dialect::Gemini, ..want("gemini-3-pro") };
-    assert_eq!(pool.lease(&other, &[], now).unwrap_err(), Unavailable::NotForClient);
+    assert_eq!(pool.lease(&other, &[], now.monotonic).unwrap_err(), Unavailable::NotForClient);
 }
 
 #[test]
@@ -192,7 +196,7 @@ fn two_names_for_one_upstream_model_share_its_limit() {
     mapped.model_map = vec![("alias".to_owned(), "m".to_owned())];
     let (pool, now) = (pool(&[mapped]), Now::read());
     settle(&pool, limited_for(Scope::Model, 30, now), now);
-    assert!(pool.lease(&want("alias"), &[], now).is_err());
+    assert!(pool.lease(&want("alias"), &[], now.monotonic).is_err());
 }
 
 #[test]
@@ -215,10 +219,13 @@ fn a_refused_key_is_out_until_it_changes() {
     assert_eq!(standing, Standing::Barred { cause: Cause::Rejected, until: None });
 
     let same = Pool::new(std::slice::from_ref(&before), Scheduling::Balance, Some(&pool));
-    assert!(same.lease(&want("m"), &[], later).is_err(), "a reload alone changes nothing");
+    assert!(
+        same.lease(&want("m"), &[], later.monotonic).is_err(),
+        "a reload alone changes nothing"
+    );
     let changed = config::Account { api_key: Secret::new("another"), ..before };
     let changed = Pool::new(&[changed], Scheduling::Balance, Some(&same));
-    assert!(changed.lease(&want("m"), &[], later).is_ok());
+    assert!(changed.lease(&want("m"), &[], later.monotonic).is_ok());
 }
 
 #[test]
@@ -226,10 +233,13 @@ fn a_reload_keeps_counters_and_slots_of_accounts_by_name() {
     let limited = config::Account { max_concurrency: 1, ..account("a") };
     let (old, now) = (pool(&[account("gone"), limited.clone()]), Now::read());
     let tried = [old.accounts().next().unwrap().id()];
-    let held = old.lease(&want("m"), &tried, now).unwrap();
+    let held = old.lease(&want("m"), &tried, now.monotonic).unwrap();
     let new = Pool::new(&[limited], Scheduling::Balance, Some(&old));
-    assert!(new.lease(&want("m"), &[], now).is_err(), "its one slot is taken by the old pool");
-    held.settle(Verdict::SERVED, now);
+    assert!(
+        new.lease(&want("m"), &[], now.monotonic).is_err(),
+        "its one slot is taken by the old pool"
+    );
+    held.settle(Verdict::SERVED, now.monotonic);
     assert_eq!(settle(&new, Verdict::SERVED, now), "a");
     let tally = new.accounts().next().unwrap().tally();
     assert_eq!(tally, Tally { leased: 2, served: 2, ..Tally::default() });
@@ -269,10 +279,13 @@ fn one_request_tests_a_cooled_account_and_its_first_token_opens_it() {
     let (pool, now) = (pool(&[account("a")]), Now::read());
     settle(&pool, limited_for(Scope::Model, 5, now), now);
     let due = now.after(seconds(5));
-    let mut probe = pool.lease(&want("m"), &[], due).unwrap();
+    let mut probe = pool.lease(&want("m"), &[], due.monotonic).unwrap();
     assert_eq!(exhausted(&pool, &[], due).retry_after(due.monotonic), Some(1));
     probe.answered();
-    assert!(pool.lease(&want("m"), &[], due).is_ok(), "the stream goes on, the account is open");
+    assert!(
+        pool.lease(&want("m"), &[], due.monotonic).is_ok(),
+        "the stream goes on, the account is open"
+    );
 }
 
 #[test]
@@ -282,7 +295,7 @@ fn a_second_attempt_is_no_probe_while_another_account_is_open() {
     let due = now.after(seconds(5));
     let tried = [pool.accounts().nth(1).unwrap().id()];
     for _ in 0..3 {
-        assert_eq!(name(&pool.lease(&want("m"), &tried, due).unwrap()), "c");
+        assert_eq!(name(&pool.lease(&want("m"), &tried, due.monotonic).unwrap()), "c");
     }
 }
 
@@ -291,12 +304,12 @@ fn a_second_attempt_goes_to_an_account_that_is_known_to_work() {
     let fallback = config::Account { dispatch: Dispatch::Fallback, ..account("fallback") };
     let (pool, now) = (pool(&[account("a"), account("b"), account("c"), fallback]), Now::read());
     let ids: Vec<_> = pool.accounts().map(Account::id).collect();
-    let mut answered = pool.lease(&want("m"), &[ids[0], ids[1]], now).unwrap();
+    let mut answered = pool.lease(&want("m"), &[ids[0], ids[1]], now.monotonic).unwrap();
     answered.answered();
     for _ in 0..3 {
-        assert_eq!(name(&pool.lease(&want("m"), &[ids[0]], now).unwrap()), "c");
+        assert_eq!(name(&pool.lease(&want("m"), &[ids[0]], now.monotonic).unwrap()), "c");
     }
-    let last = pool.lease(&want("m"), &[ids[0], ids[2]], now).unwrap();
+    let last = pool.lease(&want("m"), &[ids[0], ids[2]], now.monotonic).unwrap();
     assert_eq!(name(&last), "b", "unproven, and still before a fallback");
 }
 
@@ -304,7 +317,10 @@ fn a_second_attempt_goes_to_an_account_that_is_known_to_work() {
 fn full_accounts_are_passed_over() {
     let one = |name| config::Account { max_concurrency: 1, ..account(name) };
     let (pool, now) = (pool(&[one("a"), one("b")]), Now::read());
-    let held = (pool.lease(&want("m"), &[], now).unwrap(), pool.lease(&want("x"), &[], now));
+    let held = (
+        pool.lease(&want("m"), &[], now.monotonic).unwrap(),
+        pool.lease(&want("x"), &[], now.monotonic),
+    );
     let _second = held.1.unwrap();
     let out = exhausted(&pool, &[], now);
     assert!(out.passed.iter().all(|passed| passed.why == Why::Busy));
@@ -329,8 +345,8 @@ fn a_bad_request_says_nothing_of_the_account() {
 fn made_up_model_names_are_no_leak() {
     let (pool, now) = (pool(&[account("a")]), Now::read());
     for number in 0..3000 {
-        let lease = pool.lease(&want(&format!("made-up-{number}")), &[], now).unwrap();
-        lease.settle(limited_for(Scope::Model, 60, now), now);
+        let lease = pool.lease(&want(&format!("made-up-{number}")), &[], now.monotonic).unwrap();
+        lease.settle(limited_for(Scope::Model, 60, now), now.monotonic);
     }
     let remembered = pool.accounts().next().unwrap().resting_models(now.monotonic).len();
     assert!(remembered <= 1024, "{remembered}");

@@ -75,7 +75,7 @@ struct Named(HashMap<(String, Option<String>), Instant>);
 impl Named {
     fn add(&mut self, lease: &Lease, scope: Scope, until: Instant) {
         let key = match scope {
-            Scope::Model => (name(lease).to_owned(), Some(lease.model().to_owned())),
+            Scope::Model => (name(lease).to_owned(), Some(lease.model().to_string())),
             Scope::Account => (name(lease).to_owned(), None),
             Scope::Provider => (lease.account().config.base_url.to_string(), None),
         };
@@ -86,7 +86,7 @@ impl Named {
     fn bars(&self, lease: &Lease, now: Instant) -> bool {
         let owner = name(lease).to_owned();
         let url = lease.account().config.base_url.to_string();
-        let keys = [(owner.clone(), Some(lease.model().to_owned())), (owner, None), (url, None)];
+        let keys = [(owner.clone(), Some(lease.model().to_string())), (owner, None), (url, None)];
         keys.iter().any(|key| self.0.get(key).is_some_and(|until| *until > now))
     }
 }
@@ -116,7 +116,7 @@ impl History {
             Step::Settle { lease, outcome, seconds } if lease < self.leases.len() => {
                 let lease = self.leases.swap_remove(lease);
                 let outcome = self.name_time(&lease, outcome, seconds);
-                lease.settle(Verdict { outcome, note: "" }, self.now);
+                lease.settle(Verdict { outcome, note: "" }, self.now.monotonic);
             }
             Step::Drop { lease } if lease < self.leases.len() => {
                 drop(self.leases.swap_remove(lease));
@@ -145,7 +145,7 @@ impl History {
 
     fn lease(&mut self, model: &str, tried: usize) -> Result<(), TestCaseError> {
         let first: Vec<AccountId> = self.pool.accounts().take(tried).map(Account::id).collect();
-        match self.pool.lease(&want(model), &first, self.now) {
+        match self.pool.lease(&want(model), &first, self.now.monotonic) {
             Ok(lease) => {
                 prop_assert!(
                     !self.named.bars(&lease, self.now.monotonic),
@@ -205,9 +205,9 @@ fn history(steps: Vec<Step>) -> Result<(), TestCaseError> {
     prop_assert!(pool.accounts().all(|account| account.in_flight() == 0));
     // When the pool says that it can be asked again, it can.
     for model in MODELS {
-        if let Err(Unavailable::Exhausted(out)) = pool.lease(&want(model), &[], now) {
+        if let Err(Unavailable::Exhausted(out)) = pool.lease(&want(model), &[], now.monotonic) {
             let wait = out.retry_at.unwrap() - now.monotonic;
-            prop_assert!(pool.lease(&want(model), &[], now.after(wait)).is_ok());
+            prop_assert!(pool.lease(&want(model), &[], now.after(wait).monotonic).is_ok());
         }
     }
     Ok(())
@@ -221,7 +221,7 @@ fn share(weights: &[u32], rounds: u32) -> Result<(), TestCaseError> {
     let now = Now::read();
     let total: u32 = weights.iter().sum();
     for served in 1..=total * rounds {
-        pool.lease(&want("m"), &[], now).unwrap().settle(Verdict::SERVED, now);
+        pool.lease(&want("m"), &[], now.monotonic).unwrap().settle(Verdict::SERVED, now.monotonic);
         for (account, weight) in pool.accounts().zip(weights) {
             let fair = f64::from(*weight) * f64::from(served) / f64::from(total);
             let found = f64::from(u32::try_from(account.tally().served).unwrap());
@@ -256,7 +256,7 @@ fn a_day_of_random_limits() {
         let now = start.after(Duration::from_secs(second));
         let mut tried = Vec::new();
         let answered = loop {
-            let Ok(lease) = pool.lease(&want("m"), &tried, now) else { break false };
+            let Ok(lease) = pool.lease(&want("m"), &tried, now.monotonic) else { break false };
             let id = lease.account().id();
             assert!(
                 named.get(&id).is_none_or(|until| *until <= now.monotonic),
@@ -269,7 +269,7 @@ fn a_day_of_random_limits() {
             if let Outcome::Limited { wait: Wait::Until(until), .. } = verdict.outcome {
                 named.insert(id, until);
             }
-            lease.settle(verdict, now);
+            lease.settle(verdict, now.monotonic);
             if verdict.outcome == Outcome::Served {
                 break true;
             }
@@ -328,13 +328,13 @@ fn many_threads_leave_no_slot_behind_and_pass_no_limit() {
 /// Leases and ends them in every way.
 fn hammer(pool: &Pool, most: &AtomicU32, mut random: SmallRng) {
     for _ in 0..2_000 {
-        let Ok(mut lease) = pool.lease(&want("m"), &[], Now::read()) else { continue };
+        let Ok(mut lease) = pool.lease(&want("m"), &[], Now::read().monotonic) else { continue };
         most.fetch_max(lease.account().in_flight(), Ordering::Relaxed);
         match random.random_range(0..4) {
             0 => drop(lease),
-            1 => lease.settle(Verdict::failed(Failure::Server), Now::read()),
+            1 => lease.settle(Verdict::failed(Failure::Server), Now::read().monotonic),
             2 => lease.answered(),
-            _ => lease.settle(Verdict::SERVED, Now::read()),
+            _ => lease.settle(Verdict::SERVED, Now::read().monotonic),
         }
     }
 }

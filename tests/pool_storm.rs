@@ -74,7 +74,7 @@ impl Storm {
 
     fn attempt(&mut self, slot: usize, mut tried: Vec<AccountId>, at: u64) {
         let now = self.start.after(Duration::from_millis(at));
-        let Ok(lease) = self.pool.lease(&want("m"), &tried, now) else {
+        let Ok(lease) = self.pool.lease(&want("m"), &tried, now.monotonic) else {
             self.failed += 1;
             return self.begin(slot, at + 1);
         };
@@ -94,7 +94,7 @@ impl Storm {
         while let Some(Reverse((at, slot))) = self.ends.pop() {
             let request = self.requests.get_mut(slot).and_then(Option::take).unwrap();
             let Request { tried, lease, verdict } = request;
-            lease.settle(verdict, self.start.after(Duration::from_millis(at)));
+            lease.settle(verdict, self.start.after(Duration::from_millis(at)).monotonic);
             if !verdict.moves_on() {
                 self.served += 1;
                 self.begin(slot, at);

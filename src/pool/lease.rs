@@ -9,7 +9,6 @@ use super::cooldown::{Cause, Wait};
 use super::gate::{Gate, Ticket};
 use super::lineup::Seat;
 use super::verdict::{Failure, Kind, Outcome, Scope, Verdict};
-use crate::clock::Now;
 use crate::dialects::Dialect;
 
 /// One request's slot at one account.
@@ -66,7 +65,7 @@ impl Lease {
     }
 
     /// The model's name there.
-    pub fn model(&self) -> &str {
+    pub fn model(&self) -> &Arc<str> {
         &self.seat.model
     }
 
@@ -85,10 +84,10 @@ impl Lease {
     }
 
     /// Ends the lease with what the attempt says of the account.
-    pub fn settle(mut self, verdict: Verdict, now: Now) {
+    pub fn settle(mut self, verdict: Verdict, now: Instant) {
         record(&self.seat.account.live, verdict.outcome);
         if let Some(tickets) = self.tickets.take() {
-            self.apply(tickets, effects(verdict.outcome), now.monotonic);
+            self.apply(tickets, effects(verdict.outcome), now);
         }
     }
 

@@ -22,6 +22,7 @@ mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use url::Url;
@@ -31,7 +32,6 @@ use self::gate::Gate;
 use self::lease::Lease;
 use self::lineup::Lineup;
 use self::unavailable::Unavailable;
-use crate::clock::Now;
 use crate::config::{self, Provider, Scheduling};
 use crate::dialects::Dialect;
 
@@ -100,16 +100,16 @@ impl Pool {
         &self,
         want: &Want<'_>,
         tried: &[AccountId],
-        now: Now,
+        now: Instant,
     ) -> Result<Lease, Unavailable> {
         if let Some(lineup) = self.lineups.load().get(want.model) {
-            return lineup.lease(want, tried, self.scheduling, now.monotonic);
+            return lineup.lease(want, tried, self.scheduling, now);
         }
         let Some(lineup) = Lineup::new(&self.accounts, want.model).map(Arc::new) else {
             return Err(Unavailable::NoSuchModel);
         };
         self.remember(want.model, &lineup);
-        lineup.lease(want, tried, self.scheduling, now.monotonic)
+        lineup.lease(want, tried, self.scheduling, now)
     }
 
     /// The accounts in file order, those that are off too.

@@ -8,7 +8,7 @@ use pingora::{Error, ErrorType, Result};
 
 use super::exchange::{Call, Exchange};
 use super::replay;
-use super::reply::{Reply, Step, Trouble};
+use super::reply::{REQUEST_ID, Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
 use super::{count, refuse};
 use crate::dialects::Asked;
@@ -93,9 +93,9 @@ fn commit(exchange: &mut Exchange, mut head: Box<ResponseHeader>) {
         exchange.losses.extend(&reply.losses);
     }
     dress(&mut head, exchange);
-    exchange.answer_began(head.status);
+    let after = exchange.gate.wait(exchange.live.config.proxy.timeouts.idle);
+    exchange.answer_began(head.status, after);
     forget_request(exchange);
-    exchange.gate.wait(exchange.live.config.proxy.timeouts.idle);
     exchange.gate.open(head);
 }
 
@@ -198,12 +198,14 @@ fn asked(exchange: &Exchange) -> Asked {
 
 /// Puts the gateway's own headers on an answer.
 pub fn dress(head: &mut ResponseHeader, exchange: &Exchange) {
+    if let Ok(id) = HeaderValue::from_str(&exchange.id) {
+        let _ = head.insert_header(&REQUEST_ID, id);
+    }
     let mut put = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             let _ = head.insert_header(name, value);
         }
     };
-    put("x-request-id", &exchange.id);
     if let Some(origin) = exchange.origin.as_ref().and_then(|origin| origin.to_str().ok()) {
         put("access-control-allow-origin", origin);
         put("access-control-expose-headers", "*");

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use http::Method;
 use parking_lot::Mutex;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
@@ -85,10 +84,13 @@ impl Catalog {
         let (mut session, _) = self.connector.get_http_session(&peer).await?;
         session.set_read_timeout(Some(PATIENCE));
         let target = upstream.models_target(dialect);
-        let mut head = RequestHeader::build(Method::GET, target.as_bytes(), Some(6))?;
-        head.insert_header(http::header::ACCEPT_ENCODING, "identity")?;
-        upstream.sign(dialect, &mut head)?;
-        session.write_request_header(Box::new(head)).await?;
+        let (mut head, ()) = http::Request::get(target)
+            .header(http::header::ACCEPT_ENCODING, "identity")
+            .body(())
+            .map_err(|error| Error::because(ErrorType::InternalError, "the list's path", error))?
+            .into_parts();
+        upstream.sign(dialect, &mut head.headers);
+        session.write_request_header(Box::new(RequestHeader::from(head))).await?;
         session.finish_request_body().await?;
         session.read_response_header().await?;
         let status = session.response_header().map(|head| head.status);

@@ -38,7 +38,7 @@ pub async fn answer(session: &mut Session, exchange: &mut Exchange) -> pingora::
         }
     };
     dress(&mut head, exchange);
-    exchange.answer_began(head.status);
+    exchange.answer_began(head.status, exchange.began.monotonic.elapsed());
     exchange.outcome = Some(ESTIMATED);
     session.write_response_header(Box::new(head), false).await?;
     session.write_response_body(Some(body), true).await?;

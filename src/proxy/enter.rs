@@ -26,7 +26,7 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Opt
     let query = head.uri.query().map(str::to_owned);
     let routed = route::route(&head.method, &path, &head.headers);
     exchange.path = [head.method.as_str(), " ", &path].concat();
-    exchange.client = session.client_addr().map(ToString::to_string);
+    exchange.client = session.client_addr().and_then(|address| address.as_inet()).copied();
     exchange.dialect = match &routed {
         Ok(Endpoint::Upstream(upstream)) => upstream.dialect,
         Ok(Endpoint::Models(dialect) | Endpoint::Model(dialect, _)) => *dialect,
@@ -151,13 +151,14 @@ pub async fn wait_for_account(
     session: &mut Session,
     exchange: &mut Exchange,
 ) -> Result<std::result::Result<(), Refusal>> {
-    let began = Instant::now();
+    let mut began = None;
     loop {
         let (at, refusal) = match retry::first_attempt(exchange) {
             Ok(()) => return Ok(Ok(())),
             Err(NoAccount::Refused(refusal)) => return Ok(Err(refusal)),
             Err(NoAccount::Later(at, refusal)) => (at, refusal),
         };
+        let began = *began.get_or_insert_with(Instant::now);
         if at > began + WORTH_WAITING {
             return Ok(Err(refusal));
         }

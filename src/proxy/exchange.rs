@@ -3,9 +3,10 @@
 //! It grows in three steps: `call` when the request is understood, `attempt` when an account is chosen (replaced when
 //! another one is), `reply` when that account's response head is here.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -74,11 +75,11 @@ pub struct Exchange {
     /// Counts the request as open for as long as it lives.
     pub open: Option<super::live::Open>,
     /// The client's address.
-    pub client: Option<String>,
+    pub client: Option<SocketAddr>,
     /// Method and path, for the log.
     pub path: String,
     /// The model that the last account was asked for.
-    pub used: Option<String>,
+    pub used: Option<Arc<str>>,
     /// The origin of the page that asks, where it is allowed to.
     pub origin: Option<http::HeaderValue>,
     /// Whether the request is worth a line in the log (health checks are not).
@@ -116,8 +117,6 @@ pub struct Call {
 pub struct Trial {
     /// Which account.
     pub account: AccountId,
-    /// Its name.
-    pub name: String,
     /// The status that it answered with, if any.
     pub status: Option<u16>,
     /// What came of it.
@@ -127,9 +126,10 @@ pub struct Trial {
 impl Exchange {
     /// An exchange whose request head has just been read.
     pub fn new(live: Arc<Live>, store: Store) -> Self {
+        let began = Now::read();
         Self {
             id: super::live::request_id(),
-            began: Now::read(),
+            began,
             live,
             dialect: Dialect::OpenAiChat,
             call: None,
@@ -142,7 +142,7 @@ impl Exchange {
             store,
             capture: None,
             telling_again: None,
-            gate: Arc::new(Gate::new()),
+            gate: Arc::new(Gate::new(began.monotonic)),
             trail: Vec::new(),
             losses: Losses::default(),
             usage: None,
@@ -158,9 +158,9 @@ impl Exchange {
         }
     }
 
-    /// Notes that the client's answer has begun.
-    pub fn answer_began(&mut self, status: StatusCode) {
-        self.first_byte = Some(self.began.monotonic.elapsed());
+    /// Notes that the client's answer has begun, so long after the request.
+    pub fn answer_began(&mut self, status: StatusCode, after: Duration) {
+        self.first_byte = Some(after);
         self.status = Some(status);
         if let Some(attempt) = &mut self.attempt
             && status.is_success()
@@ -174,9 +174,9 @@ impl Exchange {
         self.trail.iter().map(|trial| trial.account).collect()
     }
 
-    /// Time since the request began.
-    pub fn elapsed(&self) -> Duration {
-        Instant::now().saturating_duration_since(self.began.monotonic)
+    /// The name of the account of a trial.
+    pub fn name(&self, trial: &Trial) -> &str {
+        self.live.pool.account(trial.account).map_or("?", |account| account.config.name.as_str())
     }
 }
 

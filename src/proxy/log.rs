@@ -1,13 +1,16 @@
 //! One line a request: what was asked, who answered, what it cost.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use http::StatusCode;
 use tracing::info;
 pub(super) use tracing::{debug, error};
 
-use super::exchange::{Exchange, Trial};
+use super::exchange::Exchange;
 
-/// Writes the line of a request that is over.
-pub fn line(exchange: &Exchange) {
+/// Writes the line of a request that is over, so long after it began.
+pub fn line(exchange: &Exchange, total: Duration) {
     if exchange.quiet {
         return;
     }
@@ -15,37 +18,67 @@ pub fn line(exchange: &Exchange) {
     let usage = exchange.usage.unwrap_or_default();
     let dropped: Vec<&str> = exchange.losses.dropped.iter().copied().collect();
     info!(
+        message = exchange.path,
         id = exchange.id,
-        client = exchange.client.as_deref().unwrap_or("-"),
+        client = address(exchange.client),
         dialect = exchange.dialect.name(),
         model = asked,
         used = exchange.used.as_deref(),
-        account = exchange.trail.last().map(|trial| trial.name.as_str()),
+        account = exchange.trail.last().map(|trial| exchange.name(trial)),
         attempts = exchange.trail.len(),
-        tried = (exchange.trail.len() > 1).then(|| tried(&exchange.trail)),
+        tried = (exchange.trail.len() > 1).then(|| tried(exchange)),
         status = exchange.status.as_ref().map(StatusCode::as_u16),
         waited_ms = (!exchange.waited.is_zero()).then(|| milliseconds(exchange.waited)),
         first_byte_ms = exchange.first_byte.map(milliseconds),
-        total_ms = milliseconds(exchange.elapsed()),
+        total_ms = milliseconds(total),
         input = usage.input,
         cached = usage.cache_read,
         output = usage.output,
         dropped = (!dropped.is_empty()).then(|| dropped.join(",")),
         outcome = exchange.outcome,
-        "{}",
-        exchange.path
     );
 }
 
-fn milliseconds(duration: std::time::Duration) -> u64 {
+/// A client's address, or `-` where it is not known. `Display` costs a quarter of the line.
+fn address(client: Option<SocketAddr>) -> String {
+    let Some(SocketAddr::V4(address)) = client else {
+        return client.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    };
+    let mut text = String::with_capacity(21);
+    let mut number = itoa::Buffer::new();
+    for (octet, behind) in address.ip().octets().into_iter().zip([".", ".", ".", ":"]) {
+        text.push_str(number.format(octet));
+        text.push_str(behind);
+    }
+    text.push_str(number.format(address.port()));
+    text
+}
+
+fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Every attempt, in order: `google-1: 429 (rate limit); google-2: 200 (answered)`.
-fn tried(trail: &[Trial]) -> String {
-    let each = trail.iter().map(|trial| match trial.status {
-        Some(status) => format!("{}: {status} ({})", trial.name, trial.note),
-        None => format!("{}: {}", trial.name, trial.note),
+fn tried(exchange: &Exchange) -> String {
+    let each = exchange.trail.iter().map(|trial| {
+        let name = exchange.name(trial);
+        match trial.status {
+            Some(status) => format!("{name}: {status} ({})", trial.note),
+            None => format!("{name}: {}", trial.note),
+        }
     });
     each.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        for text in ["127.0.0.1:8045", "10.20.255.3:65535", "[2001:db8::1]:80"] {
+            assert_eq!(address(Some(text.parse().unwrap())), text);
+        }
+        assert_eq!(address(None), "-");
+    }
 }

@@ -33,7 +33,7 @@ pub mod log;
 pub mod refuse;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -144,7 +144,10 @@ impl ProxyHttp for Gateway {
         exchange: &mut Self::CTX,
     ) -> Result<()> {
         match (&exchange.call, &exchange.attempt) {
-            (Some(call), Some(attempt)) => attempt.write_head(call, head),
+            (Some(call), Some(attempt)) => {
+                attempt.write_head(call, head);
+                Ok(())
+            }
             _ => Error::e_explain(ErrorType::InternalError, "no attempt"),
         }
     }
@@ -172,7 +175,7 @@ impl ProxyHttp for Gateway {
         let Exchange { call: Some(call), attempt: Some(attempt), id, .. } = &mut **exchange else {
             return Error::e_explain(ErrorType::InternalError, "no attempt");
         };
-        let head = std::mem::replace(head, ResponseHeader::build(StatusCode::OK, Some(0))?);
+        let head = std::mem::replace(head, reply::bare_head(StatusCode::OK));
         exchange.reply = Some(Reply::new(head, call, attempt, id));
         Ok(())
     }
@@ -277,8 +280,9 @@ impl ProxyHttp for Gateway {
         if session.downstream_session.is_custom() {
             Replay::uninstall(&mut session.downstream_session, &exchange.gate);
         }
-        retry::settle(exchange, error);
-        log::line(exchange);
+        let ended = Instant::now();
+        retry::settle(exchange, error, ended);
+        log::line(exchange, ended.saturating_duration_since(exchange.began.monotonic));
     }
 
     fn suppress_error_log(

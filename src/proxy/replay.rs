@@ -47,11 +47,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that holds, with no deadline.
-    pub fn new() -> Self {
+    /// A gate that holds, with no deadline, for a request that began at `start`.
+    pub fn new(start: Instant) -> Self {
         Self {
             held: AtomicBool::new(true),
-            start: Instant::now(),
+            start,
             deadline: AtomicU64::new(u64::MAX),
             head: Mutex::new(None),
             home: Mutex::new(None),
@@ -75,10 +75,12 @@ impl Gate {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// The upstream has `patience` from now to send something.
-    pub fn wait(&self, patience: Duration) {
-        let deadline = self.start.elapsed().saturating_add(patience).as_millis();
+    /// The upstream has `patience` from now to send something. Gives the time since the start.
+    pub fn wait(&self, patience: Duration) -> Duration {
+        let elapsed = self.start.elapsed();
+        let deadline = elapsed.saturating_add(patience).as_millis();
         self.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
+        elapsed
     }
 
     /// The upstream is at work: it has at least `patience` from now.
@@ -95,12 +97,6 @@ impl Gate {
     fn deadline(&self) -> Instant {
         let after = Duration::from_millis(self.deadline.load(Ordering::Relaxed));
         crate::clock::add(self.start, after)
-    }
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -1,7 +1,8 @@
 //! The way back: an account's answer as it comes in, until it is known to have begun, and what the client hears of it.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use memchr::memmem;
 use pingora::http::ResponseHeader;
 
 use super::attempt::{Attempt, Plan};
@@ -9,7 +10,7 @@ use super::decode::Decode;
 use super::exchange::Call;
 use super::tap::Tap;
 use crate::clock::Now;
-use crate::dialects::{self, Origin};
+use crate::dialects::{self, Dialect, Origin};
 use crate::ir::error::{Error, ErrorKind};
 use crate::ir::losses::Losses;
 use crate::ir::usage::Usage;
@@ -25,7 +26,7 @@ const WHOLE_HELD: usize = 16 * 1024 * 1024;
 
 /// One account's answer.
 pub struct Reply {
-    /// Its head, as it came.
+    /// Its head, as it came; once the answer has begun, without its headers.
     pub head: ResponseHeader,
     /// Undoes an encoding that nobody asked for.
     decode: Option<Decode>,
@@ -88,7 +89,7 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 /// The provider's own id of the exchange, and the name under which it is passed on.
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static UPSTREAM_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
 impl Reply {
@@ -270,6 +271,16 @@ impl Reply {
         if !call.operation.translatable() {
             return None;
         }
+        let counted = match call.dialect {
+            Dialect::Gemini => &b"\"usageMetadata\""[..],
+            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => b"\"usage\"",
+        };
+        if let Some(usage) = json::late_member(body, counted)
+            && memmem::find(body, b"\"error\"").is_none()
+        {
+            self.usage = dialects::parse_usage(call.dialect, usage);
+            return None;
+        }
         let mut usage = None;
         let mut error_at = None;
         let mut answers = false;
@@ -371,32 +382,34 @@ impl Reply {
         Step::Hold
     }
 
-    /// The account's head for a client of the same dialect; `length` of the body, where it is whole.
-    fn forwarded_head(&self, length: Option<usize>) -> ResponseHeader {
-        let mut head = self.head.clone();
-        head.set_version(Version::HTTP_11);
-        for name in connection_named(&head) {
-            head.remove_header(&name);
+    /// The account's head for a client of the same dialect; `length` of the body, where it is whole. How its names were
+    /// written is forgotten, as in a request's head.
+    fn forwarded_head(&mut self, length: Option<usize>) -> ResponseHeader {
+        let bare = bare_head(self.head.status);
+        let mut parts = http::response::Parts::from(std::mem::replace(&mut self.head, bare));
+        parts.version = Version::HTTP_11;
+        let headers = &mut parts.headers;
+        for name in connection_named(headers) {
+            headers.remove(name);
         }
-        for name in named(&head.headers, &HOP_BY_HOP) {
-            head.remove_header(&name);
+        for name in named(headers, &HOP_BY_HOP) {
+            headers.remove(name);
         }
-        if let Some(upstream_id) = head.remove_header(&REQUEST_ID) {
-            let _ = head.insert_header(&UPSTREAM_ID, upstream_id);
+        if let Some(upstream_id) = headers.remove(&REQUEST_ID) {
+            headers.insert(&UPSTREAM_ID, upstream_id);
         }
-        let framed = match length {
-            Some(length) if declares(&head.headers, length) => Ok(()),
-            Some(length) => head.insert_header(header::CONTENT_LENGTH, length),
-            None if head.headers.contains_key(header::CONTENT_LENGTH) && !self.is_stream() => {
-                Ok(())
+        match length {
+            Some(length) if declares(headers, length) => {}
+            Some(length) => {
+                headers.insert(header::CONTENT_LENGTH, length.into());
             }
+            None if headers.contains_key(header::CONTENT_LENGTH) && !self.is_stream() => {}
             None => {
-                head.remove_header(&header::CONTENT_LENGTH);
-                head.insert_header(header::TRANSFER_ENCODING, "chunked")
+                headers.remove(header::CONTENT_LENGTH);
+                headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
-        };
-        debug_assert!(framed.is_ok(), "these names and values are valid");
-        head
+        }
+        ResponseHeader::from(parts)
     }
 
     /// A head for an answer that is written anew; `length` of the body, where it is whole.
@@ -419,9 +432,15 @@ const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// A head with a status and a type.
 pub fn fresh_head(status: StatusCode, content_type: &'static str) -> ResponseHeader {
-    let mut head = ResponseHeader::build(status, Some(8)).unwrap_or_else(|_| unreachable_head());
+    let mut head =
+        ResponseHeader::build_no_case(status, Some(8)).unwrap_or_else(|_| unreachable_head());
     let _ = head.insert_header(header::CONTENT_TYPE, content_type);
     head
+}
+
+/// A head with a status and nothing else.
+pub fn bare_head(status: StatusCode) -> ResponseHeader {
+    ResponseHeader::build_no_case(status, Some(0)).unwrap_or_else(|_| unreachable_head())
 }
 
 /// `build` fails for statuses that `StatusCode` cannot hold.
@@ -487,8 +506,8 @@ pub fn declares(headers: &HeaderMap, length: usize) -> bool {
 }
 
 /// The headers that `Connection` names.
-fn connection_named(head: &ResponseHeader) -> Vec<HeaderName> {
-    let values = head.headers.get_all(header::CONNECTION).iter();
+fn connection_named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter();
     let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok()).collect()
 }

@@ -1,5 +1,6 @@
 //! Which account is asked next, and whether one is: leases, attempts that failed, and what broke.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pingora::http::ResponseHeader;
@@ -10,7 +11,6 @@ use super::exchange::{Exchange, Trial};
 use super::refuse;
 use super::replay;
 use super::reply::{Step, Trouble};
-use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::pool::account::Account;
 use crate::pool::lease::Lease;
@@ -81,7 +81,7 @@ fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
         pool.accounts().find(|account| account.config.name == name).map(Account::id)
     });
     let want = Want { model: &call.model, client: call.dialect, reach, prefer };
-    exchange.live.pool.lease(&want, &exchange.tried(), Now::read())
+    exchange.live.pool.lease(&want, &exchange.tried(), Instant::now())
 }
 
 /// Which accounts can do it.
@@ -97,7 +97,7 @@ const fn reach(operation: &Operation) -> Reach {
 
 /// Makes a lease the attempt at hand. An account whose dialect has no words for the request counts as tried.
 pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<(), Refusal> {
-    let account = (lease.account().id(), lease.account().config.name.clone());
+    let account = lease.account().id();
     let Some(call) = exchange.call.take() else {
         return Err(Refusal::new(ErrorKind::Internal, "nothing was asked"));
     };
@@ -107,18 +107,13 @@ pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<
     match prepared {
         Ok((attempt, losses)) => {
             exchange.losses = losses;
-            exchange.used = Some(attempt.lease.model().to_owned());
+            exchange.used = Some(Arc::clone(attempt.lease.model()));
             exchange.attempt = Some(attempt);
             Ok(())
         }
         Err(refusal) => {
-            let (account, name) = account;
-            exchange.trail.push(Trial {
-                account,
-                name,
-                status: None,
-                note: "no words for the request",
-            });
+            let note = "no words for the request";
+            exchange.trail.push(Trial { account, status: None, note });
             Err(refusal)
         }
     }
@@ -136,14 +131,12 @@ pub fn next_lease(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Leas
     );
     let status = exchange.reply.as_ref().map(|reply| reply.head.status.as_u16());
     let attempt = exchange.attempt.take()?;
-    let account = attempt.lease.account();
     exchange.trail.push(Trial {
-        account: account.id(),
-        name: account.config.name.clone(),
+        account: attempt.lease.account().id(),
         status,
         note: trouble.verdict.note,
     });
-    attempt.lease.settle(trouble.verdict, Now::read());
+    attempt.lease.settle(trouble.verdict, Instant::now());
     let most = exchange.live.config.pool.max_attempts.get() as usize;
     if !trouble.verdict.moves_on() || exchange.trail.len() >= most {
         return None;
@@ -151,7 +144,7 @@ pub fn next_lease(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Leas
     match lease(exchange) {
         Ok(lease) => Some(lease),
         Err(Unavailable::Exhausted(exhausted)) => {
-            let soonest = exhausted.retry_after(Now::read().monotonic).map(Duration::from_secs);
+            let soonest = exhausted.retry_after(Instant::now()).map(Duration::from_secs);
             if let Some(soonest) = soonest {
                 let own = trouble.error.retry_after.unwrap_or(soonest);
                 trouble.error.retry_after = Some(own.min(soonest));
@@ -324,8 +317,8 @@ pub fn reason(error: &Error) -> String {
     innermost.filter(|reason| !reason.is_empty()).unwrap_or_else(|| kind.to_owned())
 }
 
-/// The lease is settled here, once.
-pub fn settle(exchange: &mut Exchange, error: Option<&Error>) {
+/// The lease is settled here, once, when the request has `ended`.
+pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
     if let Some(reply) = &mut exchange.reply {
         exchange.usage = exchange.usage.or(reply.usage);
         exchange.losses.extend(&reply.losses);
@@ -338,17 +331,15 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>) {
         (Some(_), Some(_)) => Verdict::failed(Failure::Broken),
         (None, _) => Verdict::ABANDONED,
     };
-    let account = attempt.lease.account();
     exchange.trail.push(Trial {
-        account: account.id(),
-        name: account.config.name.clone(),
+        account: attempt.lease.account().id(),
         status: exchange.reply.as_ref().map(|reply| reply.head.status.as_u16()),
         note: if left { super::CLIENT_LEFT } else { verdict.note },
     });
     if matches!(verdict.outcome, Outcome::Failed { .. }) {
         exchange.outcome.get_or_insert(verdict.note);
     }
-    attempt.lease.settle(verdict, Now::read());
+    attempt.lease.settle(verdict, ended);
 }
 
 impl Trouble {

@@ -1,9 +1,11 @@
 //! How an account is reached: address, TLS, host, credential and paths.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, HeaderValue, header};
+use http::uri::InvalidUri;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use parking_lot::Mutex;
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
@@ -17,6 +19,9 @@ use crate::route::Operation;
 /// Anthropic's API version for a client that names none.
 /// <https://docs.anthropic.com/en/api/versioning>
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 /// How long a resolved address is used before the name is looked up again.
 const DNS_KEPT: Duration = Duration::from_secs(30);
 /// How long a connection is kept for the next request. Providers close theirs after a minute or more.
@@ -32,13 +37,41 @@ pub struct Upstream {
     host: HeaderValue,
     /// Path of the base URL, without a slash at its end.
     base: String,
-    credential: Secret,
+    /// Where Chat Completions, Responses and Messages are asked for.
+    generates_at: [OnceLock<Option<Uri>>; 3],
+    /// `None`: an account without a key is asked without one.
+    credential: Option<Credential>,
     /// The account's own headers.
     headers: Vec<(HeaderName, HeaderValue)>,
     timeouts: Timeouts,
     resolved: Mutex<Resolved>,
     /// Keeps the connections of accounts that share a server apart.
     group: u64,
+}
+
+/// An account's key as its headers have it.
+#[derive(Debug)]
+struct Credential {
+    /// `Authorization`.
+    bearer: HeaderValue,
+    /// `x-api-key`, `x-goog-api-key`.
+    key: HeaderValue,
+}
+
+impl Credential {
+    /// `None` where there is no key. The configuration takes none that a header cannot hold.
+    fn new(key: &Secret) -> Option<Self> {
+        let value = |text: &str| {
+            let mut value = HeaderValue::from_str(text).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        };
+        if key.is_empty() {
+            return None;
+        }
+        let bearer = value(&["Bearer ", key.expose()].concat())?;
+        Some(Self { bearer, key: value(key.expose())? })
+    }
 }
 
 #[derive(Debug)]
@@ -67,7 +100,8 @@ impl Upstream {
             port,
             host: host_header(url),
             base: url.path().trim_end_matches('/').to_owned(),
-            credential: account.api_key.clone(),
+            generates_at: Default::default(),
+            credential: Credential::new(&account.api_key),
             headers: account.headers.clone(),
             timeouts,
             resolved: Mutex::new(resolved),
@@ -128,18 +162,34 @@ impl Upstream {
         }
     }
 
-    /// Path and query of a request that is forwarded in its own dialect.
-    pub fn forward_target(&self, dialect: Dialect, call: &Call, model: &str) -> String {
+    /// Path and query of a request that is forwarded in its own dialect. The error: the model's name has no form in a path.
+    pub fn forward_target(
+        &self,
+        dialect: Dialect,
+        call: &Call,
+        model: &str,
+    ) -> Result<Uri, InvalidUri> {
+        let query = without_key(call.query.as_deref());
+        if query.is_none()
+            && let Some(target) = self.generates_at(dialect, &call.operation)
+        {
+            return Ok(target);
+        }
         let mut target = self.path(dialect, &call.operation, model, call.gemini_version());
-        if let Some(query) = without_key(call.query.as_deref()) {
+        if let Some(query) = query {
             target.push('?');
             target.push_str(&query);
         }
-        target
+        Uri::try_from(target)
     }
 
     /// Path and query of a translated request.
-    pub fn translate_target(&self, dialect: Dialect, model: &str, streaming: bool) -> String {
+    pub fn translate_target(
+        &self,
+        dialect: Dialect,
+        model: &str,
+        streaming: bool,
+    ) -> Result<Uri, InvalidUri> {
         let operation = match (dialect, streaming) {
             (Dialect::Gemini, true) => Operation::StreamGenerateContent,
             (Dialect::Gemini, false) => Operation::GenerateContent,
@@ -147,16 +197,32 @@ impl Upstream {
                 Operation::Generate
             }
         };
+        if let Some(target) = self.generates_at(dialect, &operation) {
+            return Ok(target);
+        }
         let mut target = self.path(dialect, &operation, model, "v1beta");
         if dialect == Dialect::Gemini && streaming {
             target.push_str("?alt=sse");
         }
-        target
+        Uri::try_from(target)
     }
 
     /// Path of a count that is asked in another dialect than the client's.
-    pub fn count_target(&self, dialect: Dialect, model: &str) -> String {
-        self.path(dialect, &Operation::CountTokens, model, "v1beta")
+    pub fn count_target(&self, dialect: Dialect, model: &str) -> Result<Uri, InvalidUri> {
+        Uri::try_from(self.path(dialect, &Operation::CountTokens, model, "v1beta"))
+    }
+
+    /// The path that most requests have, made once; `None` where the model is part of it.
+    fn generates_at(&self, dialect: Dialect, operation: &Operation) -> Option<Uri> {
+        let slot = match dialect {
+            _ if *operation != Operation::Generate => return None,
+            Dialect::OpenAiChat => &self.generates_at[0],
+            Dialect::OpenAiResponses => &self.generates_at[1],
+            Dialect::Anthropic => &self.generates_at[2],
+            Dialect::Gemini => return None,
+        };
+        let made = || Uri::try_from(self.path(dialect, operation, "", "")).ok();
+        slot.get_or_init(made).clone()
     }
 
     /// Path and query of the list of models.
@@ -202,31 +268,26 @@ impl Upstream {
     }
 
     /// Puts host, credential and the account's own headers on a request.
-    pub fn sign(
-        &self,
-        dialect: Dialect,
-        head: &mut pingora::http::RequestHeader,
-    ) -> pingora::Result<()> {
-        head.insert_header(header::HOST, self.host.clone())?;
-        let key = self.credential.expose();
-        match dialect {
-            // An account without a key is asked without one.
-            _ if key.is_empty() => {}
-            Dialect::OpenAiChat | Dialect::OpenAiResponses => {
-                head.insert_header(header::AUTHORIZATION, ["Bearer ", key].concat())?;
+    pub fn sign(&self, dialect: Dialect, headers: &mut HeaderMap) {
+        headers.insert(header::HOST, self.host.clone());
+        match (dialect, &self.credential) {
+            (Dialect::OpenAiChat | Dialect::OpenAiResponses, Some(credential)) => {
+                headers.insert(header::AUTHORIZATION, credential.bearer.clone());
             }
-            Dialect::Anthropic => {
-                head.insert_header("x-api-key", key)?;
-                if !head.headers.contains_key("anthropic-version") {
-                    head.insert_header("anthropic-version", ANTHROPIC_VERSION)?;
-                }
+            (Dialect::Anthropic, Some(credential)) => {
+                headers.insert(X_API_KEY, credential.key.clone());
             }
-            Dialect::Gemini => head.insert_header("x-goog-api-key", key)?,
+            (Dialect::Gemini, Some(credential)) => {
+                headers.insert(X_GOOG_API_KEY, credential.key.clone());
+            }
+            (_, None) => {}
+        }
+        if dialect == Dialect::Anthropic && !headers.contains_key(VERSION) {
+            headers.insert(VERSION, ANTHROPIC_VERSION);
         }
         for (name, value) in &self.headers {
-            head.insert_header(name.clone(), value.clone())?;
+            headers.insert(name.clone(), value.clone());
         }
-        Ok(())
     }
 }
 

@@ -39,13 +39,12 @@ pub(super) fn answer<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Response<
         candidates.push((at, candidate(choice, origin, std::mem::take(&mut sources))?));
     }
     candidates.sort_by_key(|(at, _)| *at);
-    let counted = answer.usage.and_then(wire::Maybe::known);
     Ok(Response {
         id: text(answer.id),
         model: text(answer.model),
         created: answer.created.as_ref().and_then(Scalar::count),
         candidates: candidates.into_iter().map(|(_, candidate)| candidate).collect(),
-        usage: counted.as_ref().and_then(usage),
+        usage: answer.usage.and_then(|raw| usage(raw.0.get().as_bytes())),
     })
 }
 
@@ -270,46 +269,32 @@ pub(in crate::dialects::openai_chat) fn finish(
     }
 }
 
-/// Token counts. `None`: nothing is counted.
-pub(in crate::dialects::openai_chat) fn usage(usage: &wire::Usage<'_>) -> Option<Usage> {
-    let count = |scalar: &Option<Scalar<'_>>| scalar.as_ref().and_then(Scalar::count);
-    let input = count(&usage.prompt_tokens);
-    let mut output = count(&usage.completion_tokens);
+/// Token counts from the value of `usage`. `None`: nothing is counted.
+pub(in crate::dialects::openai_chat) fn usage(json: &[u8]) -> Option<Usage> {
+    let usage = wire::Usage::read(json);
+    let (input, mut output) = (usage.prompt_tokens, usage.completion_tokens);
     if input.is_none() && output.is_none() {
         return None;
     }
-    let prompt = known(usage.prompt_tokens_details.as_ref());
-    let completion = known(usage.completion_tokens_details.as_ref());
-    let reasoning = completion.and_then(|it| count(&it.reasoning_tokens)).unwrap_or(0);
+    let prompt = usage.prompt_tokens_details;
+    let reasoning = usage.completion_tokens_details.reasoning_tokens.unwrap_or(0);
     let (read, said) = (input.unwrap_or(0), output.unwrap_or(0));
     // xAI leaves the thoughts out of `completion_tokens`.
-    if reasoning > said
-        || reasoning > 0 && count(&usage.total_tokens) == Some(read + said + reasoning)
-    {
+    if reasoning > said || reasoning > 0 && usage.total_tokens == Some(read + said + reasoning) {
         output = Some(said + reasoning);
     }
     Some(Usage {
         input: read,
         cache_read: prompt
-            .and_then(|it| count(&it.cached_tokens))
-            .or_else(|| count(&usage.cached_tokens))
-            .or_else(|| count(&usage.prompt_cache_hit_tokens))
-            .or_else(|| count(&usage.cache_read_input_tokens))
+            .cached_tokens
+            .or(usage.cached_tokens)
+            .or(usage.prompt_cache_hit_tokens)
+            .or(usage.cache_read_input_tokens)
             .unwrap_or(0),
-        cache_write: prompt
-            .and_then(|it| count(&it.cache_write_tokens))
-            .or_else(|| count(&usage.cache_creation_input_tokens))
-            .unwrap_or(0),
+        cache_write: prompt.cache_write_tokens.or(usage.cache_creation_input_tokens).unwrap_or(0),
         output: output.unwrap_or(0),
         reasoning,
     })
-}
-
-fn known<T>(maybe: Option<&wire::Maybe<T>>) -> Option<&T> {
-    match maybe? {
-        wire::Maybe::Known(value) => Some(value),
-        wire::Maybe::Odd(_) => None,
-    }
 }
 
 /// A page of the web that the text cites; other annotations have no form elsewhere.

@@ -3,7 +3,7 @@
 use crate::dialects::Origin;
 use crate::dialects::openai_chat::error;
 use crate::dialects::openai_chat::response::parse;
-use crate::dialects::openai_chat::wire::{Scalar, answer as wire};
+use crate::dialects::openai_chat::wire::{Raw, Scalar, answer as wire};
 use crate::ir::error::{Error, ErrorKind};
 use crate::ir::event::Event;
 use crate::ir::response::{Citation, CitationSource};
@@ -115,14 +115,10 @@ impl Parser {
     }
 
     /// The last count that came is the right one: some providers send one with every chunk.
-    fn count(
-        &mut self,
-        usage: Option<wire::Maybe<wire::Usage<'_>>>,
-        groq: Option<wire::Maybe<wire::XGroq<'_>>>,
-    ) {
-        let own = usage.and_then(wire::Maybe::known);
-        let groq = || groq.and_then(wire::Maybe::known)?.usage;
-        if let Some(usage) = own.or_else(groq).as_ref().and_then(parse::usage) {
+    fn count(&mut self, usage: Option<Raw<'_>>, groq: Option<wire::Maybe<wire::XGroq<'_>>>) {
+        let read = |raw: Raw<'_>| parse::usage(raw.0.get().as_bytes());
+        let groq = || groq.and_then(wire::Maybe::known)?.usage.and_then(read);
+        if let Some(usage) = usage.and_then(read).or_else(groq) {
             self.usage = Some(usage);
         }
     }

@@ -1,8 +1,10 @@
 //! Answers, whole and streamed, and errors. <https://platform.openai.com/docs/api-reference/chat/object>
 //! <https://platform.openai.com/docs/api-reference/chat-streaming/streaming>
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::json;
 
 use super::{Content, FunctionCall, MediaUrl, OrText, Raw, Scalar, Str, ToolCall};
 
@@ -19,8 +21,9 @@ pub struct Answer<'a> {
     pub created: Option<Scalar<'a>>,
     #[serde(borrow)]
     pub choices: Option<Vec<Choice<'a>>>,
+    /// Read by `Usage::read`.
     #[serde(borrow)]
-    pub usage: Option<Maybe<Usage<'a>>>,
+    pub usage: Option<Raw<'a>>,
     /// Groq. <https://console.groq.com/docs/api-reference#chat-create>
     #[serde(borrow)]
     pub x_groq: Option<Maybe<XGroq<'a>>>,
@@ -34,18 +37,25 @@ pub struct Answer<'a> {
 }
 
 /// A value of the documented shape, or one of another that must not spoil the rest.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum Maybe<T> {
     Known(T),
-    Odd(IgnoredAny),
+    Odd,
+}
+
+/// Serde's own way (`untagged`) copies the value into a tree first, which costs several times as much as reading it.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(serde_json::from_str(raw.get()).map_or(Self::Odd, Self::Known))
+    }
 }
 
 impl<T> Maybe<T> {
     pub fn known(self) -> Option<T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::Odd(_) => None,
+            Self::Odd => None,
         }
     }
 }
@@ -165,51 +175,92 @@ pub struct TopLogprob<'a> {
 }
 
 /// Token counts: OpenAI's, then the names that others have for the same.
-#[derive(Debug, Default, Deserialize)]
-pub struct Usage<'a> {
-    #[serde(borrow)]
-    pub prompt_tokens: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub completion_tokens: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub total_tokens: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub prompt_tokens_details: Option<Maybe<PromptDetails<'a>>>,
-    #[serde(borrow)]
-    pub completion_tokens_details: Option<Maybe<CompletionDetails<'a>>>,
+#[derive(Debug, Default)]
+pub struct Usage {
+    pub prompt_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
+    pub total_tokens: Option<u64>,
+    pub prompt_tokens_details: PromptDetails,
+    pub completion_tokens_details: CompletionDetails,
     /// Moonshot, Together.
-    #[serde(borrow)]
-    pub cached_tokens: Option<Scalar<'a>>,
+    pub cached_tokens: Option<u64>,
     /// DeepSeek. <https://api-docs.deepseek.com/guides/kv_cache>
-    #[serde(borrow)]
-    pub prompt_cache_hit_tokens: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub cache_read_input_tokens: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub cache_creation_input_tokens: Option<Scalar<'a>>,
+    pub prompt_cache_hit_tokens: Option<u64>,
+    pub cache_read_input_tokens: Option<u64>,
+    pub cache_creation_input_tokens: Option<u64>,
 }
 
 /// What of the prompt was cached.
-#[derive(Debug, Default, Deserialize)]
-pub struct PromptDetails<'a> {
-    #[serde(borrow)]
-    pub cached_tokens: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub cache_write_tokens: Option<Scalar<'a>>,
+#[derive(Debug, Default)]
+pub struct PromptDetails {
+    pub cached_tokens: Option<u64>,
+    pub cache_write_tokens: Option<u64>,
 }
 
 /// What of the answer was thinking.
-#[derive(Debug, Default, Deserialize)]
-pub struct CompletionDetails<'a> {
-    #[serde(borrow)]
-    pub reasoning_tokens: Option<Scalar<'a>>,
+#[derive(Debug, Default)]
+pub struct CompletionDetails {
+    pub reasoning_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// Reads the value of `usage`. It is all that is read of an answer that is only forwarded, and serde takes three times
+    /// as long for it.
+    pub fn read(json: &[u8]) -> Self {
+        let mut usage = Self::default();
+        each_member(json, |name, value| match name {
+            b"prompt_tokens" => usage.prompt_tokens = count(value),
+            b"completion_tokens" => usage.completion_tokens = count(value),
+            b"total_tokens" => usage.total_tokens = count(value),
+            b"prompt_tokens_details" => usage.prompt_tokens_details.read(value),
+            b"completion_tokens_details" => usage.completion_tokens_details.read(value),
+            b"cached_tokens" => usage.cached_tokens = count(value),
+            b"prompt_cache_hit_tokens" => usage.prompt_cache_hit_tokens = count(value),
+            b"cache_read_input_tokens" => usage.cache_read_input_tokens = count(value),
+            b"cache_creation_input_tokens" => usage.cache_creation_input_tokens = count(value),
+            _ => {}
+        });
+        usage
+    }
+}
+
+impl PromptDetails {
+    fn read(&mut self, json: &[u8]) {
+        each_member(json, |name, value| match name {
+            b"cached_tokens" => self.cached_tokens = count(value),
+            b"cache_write_tokens" => self.cache_write_tokens = count(value),
+            _ => {}
+        });
+    }
+}
+
+impl CompletionDetails {
+    fn read(&mut self, json: &[u8]) {
+        each_member(json, |name, value| {
+            if name == b"reasoning_tokens" {
+                self.reasoning_tokens = count(value);
+            }
+        });
+    }
+}
+
+/// The members of a value that may be no object, and has none then.
+fn each_member(json: &[u8], mut each: impl FnMut(&[u8], &[u8])) {
+    let _ = json::members(json, |name, range| each(name, json.get(range).unwrap_or_default()));
+}
+
+/// A count, which some write as a string or with a point.
+fn count(value: &[u8]) -> Option<u64> {
+    let plain = std::str::from_utf8(value).ok()?.parse().ok();
+    plain.or_else(|| serde_json::from_slice::<Scalar<'_>>(value).ok()?.count())
 }
 
 /// Groq's own corner.
 #[derive(Debug, Default, Deserialize)]
 pub struct XGroq<'a> {
+    /// Read by `Usage::read`.
     #[serde(borrow)]
-    pub usage: Option<Usage<'a>>,
+    pub usage: Option<Raw<'a>>,
 }
 
 /// What stands under `error`.
