@@ -16,6 +16,7 @@ use rusqlite::{
 };
 
 use super::Limits;
+use super::items;
 use super::record::{Answer, Kept, Record};
 use crate::dialects::Dialect;
 
@@ -321,41 +322,75 @@ fn delete_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
 
 fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
     let conversation = conversation(transaction, record)?;
-    // An account that gives every response the same id has the last one remembered.
-    transaction
+    let is_new = transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO responses (conversation, id, previous, created, account,
+            "INSERT OR IGNORE INTO responses (conversation, id, previous, created, account,
              dialect, kept_there, input, response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
-        .execute(params![
-            conversation,
-            &*record.id,
-            record.previous.as_deref(),
-            record.created,
-            &*record.account,
-            record.dialect.name(),
-            record.kept == Kept::ThereToo,
-            record.input(),
-            record.response(),
-        ])?;
+        .execute(columns(conversation, record))?;
+    if is_new == 0 {
+        replace(transaction, conversation, record)?;
+    }
     // An item is found where it was said; a client that says it again does not move it.
     let mut item =
         transaction.prepare_cached("INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)")?;
     for id in record.output_ids().iter().chain(&record.input_ids()) {
-        item.execute([&**id, &*record.id])?;
+        if !items::stands_in(id, &record.id) {
+            item.execute([&**id, &*record.id])?;
+        }
     }
     Ok(())
 }
 
-/// The conversation that a response belongs to: that of the one before it, or a new one.
+/// An account that gives every response the same id has the last one remembered. (`INSERT OR REPLACE` would delete through
+/// foreign keys, for which SQLite makes a temporary table each time.)
+fn replace(
+    transaction: &Transaction<'_>,
+    conversation: i64,
+    record: &Record,
+) -> rusqlite::Result<()> {
+    let mut items =
+        transaction.prepare_cached("SELECT id FROM items WHERE response = ?1 LIMIT 100000")?;
+    let known = items.query_map([&*record.id], |row| row.get(0))?;
+    let known = known.collect::<rusqlite::Result<Vec<String>>>()?;
+    let said = record.output_ids();
+    for id in known.iter().filter(|id| said.iter().all(|said| **said != ***id)) {
+        transaction.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([id])?;
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE responses SET conversation = ?1, previous = ?3, created = ?4, account = ?5,
+             dialect = ?6, kept_there = ?7, input = ?8, response = ?9 WHERE id = ?2",
+        )?
+        .execute(columns(conversation, record))?;
+    Ok(())
+}
+
+/// A record in the order of the columns of `insert`.
+fn columns(conversation: i64, record: &Record) -> impl rusqlite::Params {
+    (
+        conversation,
+        &*record.id,
+        record.previous.as_deref(),
+        record.created,
+        &*record.account,
+        record.dialect.name(),
+        record.kept == Kept::ThereToo,
+        record.input(),
+        record.response(),
+    )
+}
+
+/// The conversation that a response belongs to: that of the one before it, or of the one of its id, or a new one.
 fn conversation(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<i64> {
-    let before: Option<i64> = match &record.previous {
-        Some(previous) => transaction
-            .prepare_cached("SELECT conversation FROM responses WHERE id = ?1")?
-            .query_row([&**previous], |row| row.get(0))
-            .optional()?,
-        None => None,
-    };
+    let mut find =
+        transaction.prepare_cached("SELECT conversation FROM responses WHERE id = ?1")?;
+    let mut before: Option<i64> = None;
+    for id in record.previous.as_deref().into_iter().chain([&*record.id]) {
+        if before.is_none() {
+            before = find.query_row([id], |row| row.get(0)).optional()?;
+        }
+    }
     if let Some(conversation) = before {
         transaction
             .prepare_cached("UPDATE conversations SET used = max(used, ?2) WHERE id = ?1")?

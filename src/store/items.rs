@@ -217,6 +217,22 @@ pub(super) fn read_made_id(id: &str) -> Option<(usize, &str)> {
     Some((place.parse().ok()?, response))
 }
 
+/// Where an output item stands that the gateway wrote itself: `msg_ab12_0` in `resp_ab12`. Nothing has to be kept for it
+/// either.
+pub(super) fn response_of(id: &str) -> Option<String> {
+    Some(["resp_", exchange_of(id)?].concat())
+}
+
+/// Whether an item's id says by itself that it stands in this response.
+pub(super) fn stands_in(id: &str, response: &str) -> bool {
+    response.strip_prefix("resp_").is_some_and(|exchange| exchange_of(id) == Some(exchange))
+}
+
+fn exchange_of(id: &str) -> Option<&str> {
+    let (exchange, number) = id.split_once('_')?.1.rsplit_once('_')?;
+    number.parse::<u32>().ok().map(|_| exchange)
+}
+
 /// The elements of an array; none of what is no array.
 pub(super) fn elements(array: &str) -> Vec<&str> {
     let mut found = Vec::new();
@@ -289,6 +305,15 @@ mod tests {
         assert_eq!(read_made_id(&id), Some((12, "resp_a_b")));
         for other in ["", "msg", "msg_68f", "msg_abc_1", "_"] {
             assert_eq!(read_made_id(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn written_ids_lead_back() {
+        assert_eq!(response_of("msg_ab12_0").as_deref(), Some("resp_ab12"));
+        assert!(stands_in("fc_ab12_7", "resp_ab12") && !stands_in("fc_ab12_7", "resp_ab1"));
+        for other in ["", "msg_68f", "msg_ab12_x", "msg__", "_"] {
+            assert_eq!(response_of(other), None, "{other}");
         }
     }
 

@@ -227,8 +227,11 @@ impl Store {
         if let Some(record) = self.ask(|reply| Job::Item(item.into(), reply)).await? {
             return Ok(Some(self.remember(record, removals)));
         }
-        match items::read_made_id(item) {
-            Some((_, response)) => self.find(response).await,
+        if let Some((_, response)) = items::read_made_id(item) {
+            return self.find(response).await;
+        }
+        match items::response_of(item) {
+            Some(response) => self.find(&response).await,
             None => Ok(None),
         }
     }

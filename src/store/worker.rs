@@ -5,11 +5,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::Limits;
@@ -22,8 +21,6 @@ const QUEUE: usize = 1024;
 const QUEUED_WRITES: usize = 768;
 /// Bytes of the writes in the queue at most.
 const QUEUED_BYTES: usize = 64 << 20;
-/// Responses written at once at most.
-const BATCH: usize = 128;
 /// How long a write waits for others: one transaction for many costs little more than for one.
 const LINGER: Duration = Duration::from_millis(20);
 /// How long a file that could not be opened is left alone.
@@ -36,6 +33,7 @@ pub(super) struct Unreadable;
 type Reply<T> = oneshot::Sender<Result<T, Unreadable>>;
 
 /// What the thread is asked to do.
+#[derive(Debug)]
 pub(super) enum Job {
     /// Keep a response.
     Write(Arc<Record>),
@@ -52,22 +50,58 @@ pub(super) enum Job {
 /// The way to the thread.
 #[derive(Debug)]
 pub(super) struct Worker {
-    queue: SyncSender<Job>,
-    thread: JoinHandle<()>,
-    queued: Arc<Queued>,
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What waits for the thread. A write does not wake it while it lets others gather: to wake a thread for each costs more
+/// than to write it.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Queued {
-    writes: AtomicUsize,
-    bytes: AtomicUsize,
+struct Waiting {
+    jobs: Vec<Job>,
+    /// How many of them are writes, and what those weigh in bytes.
+    writes: usize,
+    bytes: usize,
+    /// Whether somebody waits for one of them.
+    is_urgent: bool,
+    /// Whether the thread sleeps until it is woken.
+    is_idle: bool,
+    /// Whether the thread is to end when all is done.
+    is_closed: bool,
+}
+
+impl Queue {
+    /// All that waits, at once where somebody waits for an answer, else with what comes within a moment. `None`: it is over.
+    fn take(&self) -> Option<Vec<Job>> {
+        let mut waiting = self.waiting.lock();
+        while waiting.jobs.is_empty() {
+            if waiting.is_closed {
+                return None;
+            }
+            waiting.is_idle = true;
+            self.wake.wait(&mut waiting);
+        }
+        waiting.is_idle = false;
+        let until = Instant::now() + LINGER;
+        while !waiting.is_urgent
+            && !waiting.is_closed
+            && !self.wake.wait_until(&mut waiting, until).timed_out()
+        {}
+        waiting.is_urgent = false;
+        (waiting.writes, waiting.bytes) = (0, 0);
+        Some(std::mem::take(&mut waiting.jobs))
+    }
 }
 
 impl Worker {
     /// Starts the thread over a file, which it opens. `now` is in seconds since 1970.
     pub(super) fn start(path: PathBuf, limits: Limits, now: u64) -> std::io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE);
-        let queued = Arc::new(Queued::default());
         let mut file = File {
             path,
             limits,
@@ -76,48 +110,68 @@ impl Worker {
             started: Instant::now(),
             retry_at: Instant::now(),
             in_trouble: false,
-            queued: Arc::clone(&queued),
         };
+        let queue = Arc::new(Queue::default());
+        let jobs = Arc::clone(&queue);
         let run = move || {
             let now = file.now();
             let _ = file.attempt(|disk| disk.evict(now));
-            file.work(&jobs);
+            while let Some(jobs) = jobs.take() {
+                file.work(jobs);
+            }
         };
         let thread = thread::Builder::new().name("levity-responses".to_owned()).spawn(run)?;
-        Ok(Self { queue, thread, queued })
+        Ok(Self { queue, thread: Some(thread) })
     }
 
     /// Hands over a response to write; `false` where there is no room for it.
     pub(super) fn write(&self, record: Arc<Record>) -> bool {
-        let size = record.size();
-        let writes = self.queued.writes.fetch_add(1, Ordering::Relaxed);
-        let bytes = self.queued.bytes.fetch_add(size, Ordering::Relaxed);
-        let has_room = writes < QUEUED_WRITES && bytes < QUEUED_BYTES;
-        if has_room && self.queue.try_send(Job::Write(record)).is_ok() {
-            return true;
+        let mut waiting = self.queue.waiting.lock();
+        if waiting.writes >= QUEUED_WRITES || waiting.bytes >= QUEUED_BYTES {
+            return false;
         }
-        self.queued.done(size);
-        false
+        waiting.writes += 1;
+        waiting.bytes += record.size();
+        waiting.jobs.push(Job::Write(record));
+        let is_idle = std::mem::take(&mut waiting.is_idle);
+        drop(waiting);
+        if is_idle {
+            self.queue.wake.notify_one();
+        }
+        true
     }
 
     /// Hands over a job that someone waits for.
     pub(super) fn ask(&self, job: Job) -> Result<(), Unreadable> {
-        self.queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => Unreadable,
-        })
+        let mut waiting = self.queue.waiting.lock();
+        if waiting.jobs.len() >= QUEUE {
+            return Err(Unreadable);
+        }
+        waiting.jobs.push(job);
+        waiting.is_urgent = true;
+        drop(waiting);
+        self.queue.wake.notify_one();
+        Ok(())
     }
 
     /// Lets the thread finish what it has been handed, and ends it.
-    pub(super) fn finish(self) {
-        drop(self.queue);
-        let _ = self.thread.join();
+    pub(super) fn finish(mut self) {
+        self.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn close(&self) {
+        self.queue.waiting.lock().is_closed = true;
+        self.queue.wake.notify_one();
     }
 }
 
-impl Queued {
-    fn done(&self, size: usize) {
-        self.writes.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(size, Ordering::Relaxed);
+/// Without `finish`, the thread ends by itself.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -132,38 +186,35 @@ struct File {
     /// When to try to open the file again.
     retry_at: Instant,
     in_trouble: bool,
-    queued: Arc<Queued>,
 }
 
 impl File {
-    fn work(&mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
-            let Job::Write(first) = job else {
-                self.answer(job);
-                continue;
-            };
-            let (batch, other) = gather(first, jobs);
-            self.write(&batch);
-            if let Some(job) = other {
-                self.answer(job);
+    /// Does all that was waiting, in its order; the writes between two other jobs are one transaction.
+    fn work(&mut self, jobs: Vec<Job>) {
+        let mut batch = Vec::new();
+        for job in jobs {
+            match job {
+                Job::Write(record) => batch.push(record),
+                job => {
+                    self.write(std::mem::take(&mut batch));
+                    self.answer(job);
+                }
             }
         }
+        self.write(batch);
     }
 
-    fn write(&mut self, batch: &[Arc<Record>]) {
+    fn write(&mut self, batch: Vec<Arc<Record>>) {
         let now = self.now();
-        if self.attempt(|disk| disk.write(batch, now)).is_some() {
+        if !batch.is_empty() && self.attempt(|disk| disk.write(&batch, now)).is_some() {
             self.well();
-        }
-        for record in batch {
-            self.queued.done(record.size());
         }
     }
 
     /// Does what someone waits for; whoever has stopped waiting does not hear it.
     fn answer(&mut self, job: Job) {
         match job {
-            Job::Write(record) => self.write(&[record]),
+            Job::Write(record) => self.write(vec![record]),
             Job::Chain(id, span, reply) => {
                 let _ = reply.send(self.read(|disk| disk.chain(&id, span)));
             }
@@ -265,19 +316,4 @@ impl File {
     fn now(&self) -> u64 {
         self.opened_at + self.started.elapsed().as_secs()
     }
-}
-
-/// The writes that come within a moment, and the job of another kind that ended the wait.
-fn gather(first: Arc<Record>, jobs: &Receiver<Job>) -> (Vec<Arc<Record>>, Option<Job>) {
-    let until = Instant::now() + LINGER;
-    let mut batch = vec![first];
-    while batch.len() < BATCH {
-        let wait = until.saturating_duration_since(Instant::now());
-        match jobs.recv_timeout(wait) {
-            Ok(Job::Write(record)) => batch.push(record),
-            Ok(other) => return (batch, Some(other)),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    (batch, None)
 }

@@ -76,6 +76,48 @@ async fn a_conversation_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn an_id_that_comes_again_is_the_last_one_after_a_restart() {
+    let (_folder, path) = place();
+    let store = open(&path);
+    for number in 0..3 {
+        let items = format!("{},{}", said(&format!("m{number}"), "old"), said("same", "new"));
+        exchange(&store, &format!(r#"{{"input":"{number}"}}"#), ("r1", &items), OPENAI).await;
+        store.flush().await;
+    }
+    store.close();
+    let store = open(&path);
+    assert_eq!(outline_of(&store, "r1").await, ["2", "old", "new", "next"]);
+    let cite = |id: &str| format!(r#"{{"input":[{{"type":"item_reference","id":"{id}"}}]}}"#);
+    for (id, known) in [("m0", false), ("m1", false), ("m2", true), ("same", true)] {
+        assert_eq!(request(&store, &cite(id)).await.is_ok(), known, "{id}");
+    }
+    let rows = |table: &str| -> i64 {
+        let file = Connection::open(&path).unwrap();
+        file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((rows("responses"), rows("conversations"), rows("items")), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn items_of_the_gateways_own_need_no_row() {
+    let (_folder, path) = place();
+    let store = open(&path);
+    let items = format!("{},{}", said("msg_ab_0", "first"), said("msg_ab_1", "second"));
+    exchange(&store, r#"{"input":"a"}"#, ("resp_ab", &items), CLAUDE).await;
+    store.flush().await;
+    store.close();
+    let store = open(&path);
+    let cited = r#"{"input":[{"type":"item_reference","id":"msg_ab_1"}]}"#;
+    let cited = request(&store, cited).await.unwrap();
+    assert_eq!(outline(&cited, Audience::Translation), ["second"]);
+    let unknown = r#"{"input":[{"type":"item_reference","id":"msg_ab_2"}]}"#;
+    assert_eq!(request(&store, unknown).await.unwrap_err().status, 404);
+    let file = Connection::open(&path).unwrap();
+    let rows: i64 = file.query_row("SELECT count(*) FROM items", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[tokio::test]
 async fn the_next_turn_does_not_wait_for_the_disk() {
     let (_folder, path) = place();
     let store = open(&path);
