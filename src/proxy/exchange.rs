@@ -128,7 +128,7 @@ impl Exchange {
     pub fn new(live: Arc<Live>, store: Store) -> Self {
         let began = Now::read();
         Self {
-            id: super::live::request_id(),
+            id: super::live::request_id(began),
             began,
             live,
             dialect: Dialect::OpenAiChat,

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::catalog::Catalog;
 use super::upstream::Upstream;
 use crate::auth::Keys;
+use crate::clock::Now;
 use crate::config::{AuthMode, Config, Secret};
 use crate::pattern::Table;
 use crate::pool::Pool;
@@ -118,16 +119,19 @@ impl Drop for Open {
     }
 }
 
-/// A new request id: `req_` and 20 random letters and digits.
-pub fn request_id() -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bits: u128 = rand::rng().random();
+/// A new request id: `req_` and 20 letters and digits, nine of them for the millisecond and the rest by chance.
+///
+/// Ids of one time stand together where they are sorted: a store that is written in their order touches few pages.
+pub fn request_id(now: Now) -> String {
+    const ALPHABET: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
+    let chance: u64 = rand::rng().random();
+    let (time, chance) = (now.since_epoch().as_millis(), u128::from(chance));
+    let bits = time << 55 | chance >> 9;
     let mut id = String::with_capacity(24);
     id.push_str("req_");
-    for _ in 0..20 {
-        let letter = ALPHABET.get((bits & 31) as usize).copied().unwrap_or(b'a');
+    for place in (0..20).rev() {
+        let letter = ALPHABET.get((bits >> (5 * place) & 31) as usize).copied().unwrap_or(b'a');
         id.push(char::from(letter));
-        bits >>= 5;
     }
     id
 }
@@ -135,12 +139,16 @@ pub fn request_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn ids_are_short_and_differ() {
-        let (first, second) = (request_id(), request_id());
+        let now = Now::read();
+        let (first, second) = (request_id(now), request_id(now));
         assert_eq!(first.len(), 24);
         assert_ne!(first, second);
+        let later = request_id(now.after(Duration::from_millis(1)));
+        assert!(later > first && later > second, "{first} {second} {later}");
     }
 
     #[tokio::test]

@@ -121,7 +121,11 @@ impl Disk {
         let room = make_room(&transaction, self.limits, rows, now)?;
         transaction.commit()?;
         self.rows = room.rows;
-        if room.evicted { self.give_back() } else { Ok(()) }
+        // What left room for others need not be given back: they are about to take it.
+        if room.evicted && size(&self.connection)? > self.limits.bytes {
+            return self.give_back();
+        }
+        Ok(())
     }
 
     /// Deletes what has become too old.
@@ -159,6 +163,14 @@ impl Disk {
 
     /// Deletes a response; says whether it was there.
     pub(super) fn remove(&mut self, id: &str) -> Result<bool, Error> {
+        // What somebody wants to be gone is overwritten; what is merely too old or too much need not be.
+        self.connection.pragma_update(None, "secure_delete", true)?;
+        let removed = self.remove_now(id);
+        self.connection.pragma_update(None, "secure_delete", "FAST")?;
+        removed
+    }
+
+    fn remove_now(&mut self, id: &str) -> Result<bool, Error> {
         let transaction = begin(&mut self.connection)?;
         let conversation: Option<i64> = transaction
             .query_row("DELETE FROM responses WHERE id = ?1 RETURNING conversation", [id], |row| {
@@ -219,8 +231,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // A power cut may lose the last turns, never the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted is overwritten.
-    connection.pragma_update(None, "secure_delete", true)?;
+    // What is deleted is overwritten where that costs nothing.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.pragma_update(None, "journal_size_limit", 4 << 20)
 }
 
@@ -267,9 +279,17 @@ fn patiently(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Res
 
 /// Bytes of the file that are in use.
 fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
-    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-    Ok(pages * pragma("page_size")?)
+    let free = pragma(connection, "freelist_count")? * pragma(connection, "page_size")?;
+    Ok(size(connection)?.saturating_sub(free))
+}
+
+/// Bytes of the file.
+fn size(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(pragma(connection, "page_count")? * pragma(connection, "page_size")?)
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<u64> {
@@ -302,22 +322,28 @@ fn make_room(
     let (few, small) = (limits.rows - limits.rows / 16, limits.bytes - limits.bytes / 16);
     let mut rows = count(transaction)?;
     if rows > limits.rows || bytes(transaction)? > limits.bytes {
-        while (rows > few || bytes(transaction)? > small) && delete_oldest(transaction)? {
+        while (rows > few || bytes(transaction)? > small)
+            && let Some(left) = delete_oldest(transaction)?
+        {
             evicted += 1;
-            rows = count(transaction)?;
+            rows = rows.saturating_sub(left);
         }
     }
     Ok(Room { rows, evicted: evicted > 0 })
 }
 
-fn delete_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
-    let deleted = transaction
-        .prepare_cached(
-            "DELETE FROM conversations
-             WHERE id = (SELECT id FROM conversations ORDER BY used, id LIMIT 1)",
-        )?
-        .execute([])?;
-    Ok(deleted > 0)
+/// Deletes the conversation that was gone on with longest ago; gives the number of its responses.
+fn delete_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Option<u64>> {
+    let oldest: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM conversations ORDER BY used, id LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let Some(oldest) = oldest else { return Ok(None) };
+    let responses = transaction
+        .prepare_cached("DELETE FROM responses WHERE conversation = ?1")?
+        .execute([oldest])?;
+    transaction.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([oldest])?;
+    Ok(Some(responses as u64))
 }
 
 fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
@@ -420,6 +446,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Record>> {
         dialect,
         kept: if kept_there { Kept::ThereToo } else { Kept::Here },
         input: row.get(6)?,
+        output_ids: answer.output_ids(),
         answer,
     }))
 }

@@ -44,7 +44,7 @@ impl Recent {
         self.forget(&record.id);
         self.bytes += record.size();
         for item in record.output_ids() {
-            self.items.insert(item, Arc::clone(&record.id));
+            self.items.insert(item.clone(), Arc::clone(&record.id));
         }
         let turn = self.take_turn(&record.id);
         self.records.insert(Arc::clone(&record.id), Entry { record, turn });
@@ -101,8 +101,8 @@ impl Recent {
         self.turns.remove(&entry.turn);
         self.bytes -= entry.record.size();
         for item in entry.record.output_ids() {
-            if self.items.get(&item).is_some_and(|response| **response == *id) {
-                self.items.remove(&item);
+            if self.items.get(item).is_some_and(|response| **response == *id) {
+                self.items.remove(item);
             }
         }
         true

@@ -28,6 +28,8 @@ pub struct Record {
     pub(super) input: Box<str>,
     /// The response object.
     pub(super) answer: Answer,
+    /// The ids of its output items.
+    pub(super) output_ids: Vec<Box<str>>,
 }
 
 /// Who remembers a response.
@@ -119,6 +121,11 @@ impl Answer {
     pub(super) fn output(&self) -> &str {
         self.text.get(self.output.clone()).unwrap_or_default()
     }
+
+    /// The ids of its output items.
+    pub(super) fn output_ids(&self) -> Vec<Box<str>> {
+        own_ids(self.output())
+    }
 }
 
 impl Record {
@@ -148,6 +155,7 @@ impl Record {
             dialect: by.dialect,
             kept: if kept { Kept::ThereToo } else { Kept::Here },
             input,
+            output_ids: answer.output_ids(),
             answer,
         }
     }
@@ -199,8 +207,8 @@ impl Record {
     }
 
     /// The ids that output items came with.
-    pub(super) fn output_ids(&self) -> Vec<Box<str>> {
-        own_ids(self.answer.output())
+    pub(super) fn output_ids(&self) -> &[Box<str>] {
+        &self.output_ids
     }
 
     /// The ids that input items came with.
