@@ -156,10 +156,6 @@ fn give_key(reader: &mut Reader<'_>, section: &Section, account: &mut Account, k
     let keyless = account.provider == Provider::Custom;
     match key {
         Key::Refused => {}
-        Key::Known(secret) if HeaderValue::from_str(secret.expose()).is_err() => {
-            let message = "holds a character that a request header cannot: copy the key again";
-            reader.complain(section, "api_key", message);
-        }
         Key::Known(secret) => account.api_key = secret,
         Key::Absent | Key::Unset(_) if idle => {}
         Key::Absent | Key::Blank if keyless => {}

@@ -195,18 +195,18 @@ impl File {
         for job in jobs {
             match job {
                 Job::Write(record) => batch.push(record),
-                job => {
-                    self.write(std::mem::take(&mut batch));
+                Job::Chain(..) | Job::Item(..) | Job::Remove(..) | Job::Flush(_) => {
+                    self.write(&std::mem::take(&mut batch));
                     self.answer(job);
                 }
             }
         }
-        self.write(batch);
+        self.write(&batch);
     }
 
-    fn write(&mut self, batch: Vec<Arc<Record>>) {
+    fn write(&mut self, batch: &[Arc<Record>]) {
         let now = self.now();
-        if !batch.is_empty() && self.attempt(|disk| disk.write(&batch, now)).is_some() {
+        if !batch.is_empty() && self.attempt(|disk| disk.write(batch, now)).is_some() {
             self.well();
         }
     }
@@ -214,7 +214,7 @@ impl File {
     /// Does what someone waits for; whoever has stopped waiting does not hear it.
     fn answer(&mut self, job: Job) {
         match job {
-            Job::Write(record) => self.write(vec![record]),
+            Job::Write(record) => self.write(&[record]),
             Job::Chain(id, span, reply) => {
                 let _ = reply.send(self.read(|disk| disk.chain(&id, span)));
             }

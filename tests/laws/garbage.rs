@@ -38,6 +38,46 @@ fn is_json(bytes: &[u8]) {
     serde_json::from_slice::<IgnoredAny>(bytes).unwrap();
 }
 
+/// The gateway fetches nothing, and nobody is asked to fetch what could only be on a disk.
+#[test]
+fn an_address_that_is_none_of_the_web_is_refused_by_its_field() {
+    for address in ["file:///etc/passwd", "/etc/passwd", "dat:image/png;base64,AAAA", ""] {
+        for (dialect, body) in [
+            (
+                Dialect::OpenAiChat,
+                r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"@"}}]}]}"#,
+            ),
+            (
+                Dialect::OpenAiChat,
+                r#"{"model":"m","messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"@"}}]}]}"#,
+            ),
+            (
+                Dialect::OpenAiResponses,
+                r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_image","image_url":"@"}]}]}"#,
+            ),
+            (
+                Dialect::Anthropic,
+                r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"@"}}]}]}"#,
+            ),
+            (
+                Dialect::Anthropic,
+                r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"url","url":"@"}}]}]}"#,
+            ),
+            (
+                Dialect::Gemini,
+                r#"{"contents":[{"parts":[{"fileData":{"mimeType":"image/png","fileUri":"@"}}]}]}"#,
+            ),
+        ] {
+            let body = body.replace('@', address);
+            for target in Dialect::ALL {
+                let error = ask(dialect, target, body.as_bytes()).unwrap_err();
+                assert_eq!(error.status, 400, "{body}");
+                assert!(error.param.is_some(), "{body}: {error:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

@@ -395,7 +395,14 @@ fn place<'a>(medium: Medium<'a>, at: At) -> Result<(Source<'a>, Option<Text<'a>>
     };
     let source = match medium.kind.as_ref().map_or("", |kind| &kind.0) {
         "base64" => Source::Base64(need(medium.data, "data")?),
-        "url" => Source::Url(need(medium.url, "url")?),
+        "url" => match need(medium.url, "url")? {
+            url if super::media::is_web(&url) => Source::Url(url),
+            _ => {
+                let field = format!("{at}.source.url");
+                let message = format!("{field} must be a web address");
+                return Err(Error::invalid(field, message));
+            }
+        },
         "file" => Source::FileId(need(medium.file_id, "file_id")?),
         "text" => Source::Text(need(medium.data, "data")?),
         _ => {

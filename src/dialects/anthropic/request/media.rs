@@ -80,7 +80,7 @@ const fn plain(data: Cow<'_, str>) -> Place<'_> {
     Place::Text { media_type: "text/plain", data }
 }
 
-fn is_web(url: &str) -> bool {
+pub(super) fn is_web(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://")
 }
 

@@ -46,23 +46,27 @@ pub(super) fn read_file(file: InputFile<'_>) -> Option<File<'_>> {
 
 /// The bytes in a field for data: with or without a `data:` prefix; OpenRouter takes addresses there too.
 fn data_of(data: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
-    match source_of(data)? {
-        (Source::Url(data), None) if !data.starts_with("http") => {
-            Some((Source::Base64(data), None))
-        }
-        other => Some(other),
+    if data.is_empty() || data.starts_with(PREFIX) || is_web(&data) {
+        return source_of(data);
     }
+    Some((Source::Base64(data), None))
 }
 
-/// A `data:` address is its bytes; any other is kept as it is. `None`: there is none, or its data is not base64.
-/// <https://www.rfc-editor.org/rfc/rfc2397>
+/// How an address begins that is its own bytes.
+const PREFIX: &str = "data:";
+
+fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
+/// A `data:` address is its bytes. `None`: there is none, its data is not base64, or it is no address of the web. Such a one
+/// could only mean the disk of whoever reads it. <https://www.rfc-editor.org/rfc/rfc2397>
 pub(super) fn source_of(url: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
-    const PREFIX: &str = "data:";
-    if url.is_empty() {
-        return None;
+    if is_web(&url) {
+        return Some((Source::Url(url), None));
     }
     if !url.starts_with(PREFIX) {
-        return Some((Source::Url(url), None));
+        return None;
     }
     let comma = url.find(',')?;
     let head = url.get(PREFIX.len()..comma)?.strip_suffix(";base64")?;

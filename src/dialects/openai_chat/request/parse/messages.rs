@@ -183,6 +183,11 @@ impl<'a> Reader<'a, '_> {
             let field = format!("messages.{}.content.{}.{field}", at.0, at.1);
             Error::invalid(&field, format!("{field}: it is needed"))
         };
+        let no_address = |field: &str| {
+            let field = format!("messages.{}.content.{}.{field}", at.0, at.1);
+            let message = format!("{field} must be a web address or a base64 data URI");
+            Error::invalid(&field, message)
+        };
         match kind.as_ref() {
             "text" | "input_text" | "output_text" => {
                 push_text(part.text.ok_or_else(|| missing("text"))?.0, parts);
@@ -198,13 +203,13 @@ impl<'a> Reader<'a, '_> {
             "image_url" => {
                 let image = part.image_url.ok_or_else(|| missing("image_url"))?;
                 parts.push(Part::Image(
-                    media::read_image(image).ok_or_else(|| missing("image_url.url"))?,
+                    media::read_image(image).ok_or_else(|| no_address("image_url.url"))?,
                 ));
             }
             "video_url" => {
                 let (url, _) = media::url_of(part.video_url.ok_or_else(|| missing("video_url"))?);
                 let (source, mime) =
-                    media::source_of(url).ok_or_else(|| missing("video_url.url"))?;
+                    media::source_of(url).ok_or_else(|| no_address("video_url.url"))?;
                 parts.push(Part::Video(Media { source, mime }));
             }
             "input_audio" => {
