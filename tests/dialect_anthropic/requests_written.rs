@@ -128,9 +128,12 @@ fn messages() {
         ),
     ];
     for (turns, expected) in cases {
+        let thinks = |part: &Part<'_>| matches!(part, Part::Reasoning(_));
+        let unproved = turns.iter().any(|turn| turn.parts.iter().any(thinks));
         let (body, losses) = rendered(&mut request(turns));
         assert_eq!(body["messages"], expected);
-        assert!(losses.is_empty(), "{losses:?}");
+        assert_eq!(losses.dropped.contains("thinking"), unproved, "{losses:?}");
+        assert_eq!(losses.dropped.len(), usize::from(unproved), "{losses:?}");
     }
 }
 

@@ -270,11 +270,10 @@ fn thinking_goes_back_to_its_maker_alone() {
         let mut parts = thoughts;
         parts.push(Part::ToolCall(ToolCall { seal: own, ..call("a", "f", "{}") }));
         let (body, losses) = write(&ask(vec![turn(Role::Assistant, parts)]), "m");
-        assert!(losses.is_empty());
-        body["messages"][0].clone()
+        (body["messages"][0].clone(), losses)
     };
     let own = |data| seal(SealKind::Reasoning, ISSUER, data);
-    let message = reply(
+    let (message, losses) = reply(
         vec![
             thought("One.", own("reasoning_content")),
             thought("Two.", own("reasoning_content")),
@@ -286,6 +285,7 @@ fn thinking_goes_back_to_its_maker_alone() {
         ],
         seal(SealKind::Call, ISSUER, "AB+/"),
     );
+    assert!(losses.is_empty());
     assert_eq!(message["reasoning_content"], "One.\n\nTwo.");
     assert_eq!(message["reasoning"], "Three.");
     let details = json!([{"data": "a"}, {"data": "b"}, {"data": "c"}]);
@@ -296,7 +296,7 @@ fn thinking_goes_back_to_its_maker_alone() {
     let plain = json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
     for foreign in ["other/chat", ""] {
-        let message = reply(
+        let (message, losses) = reply(
             vec![
                 thought("One.", None),
                 thought("Two.", seal(SealKind::Reasoning, foreign, "reasoning_content")),
@@ -308,6 +308,7 @@ fn thinking_goes_back_to_its_maker_alone() {
             ],
             seal(SealKind::Call, foreign, "AB+/"),
         );
+        assert_eq!(losses.dropped.iter().collect::<Vec<_>>(), [&"thinking"]);
         assert_eq!(message, plain, "{foreign}");
     }
     messages(vec![turn(Role::Assistant, vec![thought("x", own("reasoning"))])], json!([]));

@@ -8,7 +8,7 @@ use crate::dialects::Target;
 use crate::dialects::anthropic::wire::write::{Block, Item, Message, ResultContent};
 use crate::dialects::anthropic::{hosted_name, input_object, is_hosted, legal_id, raw};
 use crate::dialects::tools::{self, Toolbox};
-use crate::ir::losses::Losses;
+use crate::ir::losses::{Losses, THINKING};
 use crate::ir::request::{
     CallKind, Part, ReasoningPart, Request, Role, ToolCall, ToolResult, Turn,
 };
@@ -165,17 +165,17 @@ impl<'r, 'l> Turns<'r, 'l> {
     }
 
     /// Thinking goes back to whoever proved it, and to nobody else: the API refuses what it did not sign.
-    fn reasoning(&self, part: &'r ReasoningPart<'_>) -> Option<Block<'r>> {
-        let seal = part.seal.as_ref().filter(|seal| seal.issuer == self.target.issuer)?;
-        match seal.kind {
-            SealKind::Reasoning => Some(Block::Thinking {
-                thinking: &part.text,
-                signature: Cow::Borrowed(&*seal.data),
-            }),
-            SealKind::Redacted => {
-                Some(Block::RedactedThinking { data: Cow::Borrowed(&*seal.data) })
+    fn reasoning(&mut self, part: &'r ReasoningPart<'_>) -> Option<Block<'r>> {
+        let own = part.seal.as_ref().filter(|seal| seal.issuer == self.target.issuer);
+        match own.map(|seal| (seal.kind, Cow::Borrowed(&*seal.data))) {
+            Some((SealKind::Reasoning, signature)) => {
+                Some(Block::Thinking { thinking: &part.text, signature })
             }
-            SealKind::Call | SealKind::Details => None,
+            Some((SealKind::Redacted, data)) => Some(Block::RedactedThinking { data }),
+            Some((SealKind::Call | SealKind::Details, _)) | None => {
+                self.losses.drop(THINKING);
+                None
+            }
         }
     }
 

@@ -6,12 +6,12 @@ use super::built_in;
 use crate::dialects::Target;
 use crate::dialects::openai_responses::{BUILT_IN, hash, is_own_item, wire};
 use crate::dialects::tools::Toolbox;
-use crate::ir::losses::Losses;
+use crate::ir::losses::{Losses, THINKING};
 use crate::ir::request::{
     CallKind, File, HostedItem, Image, Part, ReasoningPart, Role, Source, ToolCall, ToolResult,
     Turn,
 };
-use crate::ir::seal::SealKind;
+use crate::ir::seal::{Seal, SealKind};
 use wire::input::{InputItem, Location, OutPart, Output};
 
 /// The longest call id that the API takes.
@@ -129,10 +129,13 @@ impl<'r, 'l> History<'r, 'l> {
     /// Thinking goes back to the account that sealed it. To any other it means nothing, and an item without its proof is
     /// refused.
     fn reasoning(&mut self, reasoning: &'r ReasoningPart<'r>) {
-        let Some(seal) = &reasoning.seal else { return };
-        if seal.issuer != self.target.issuer || seal.kind != SealKind::Reasoning {
+        let own = |seal: &&Seal<'_>| {
+            seal.issuer == self.target.issuer && seal.kind == SealKind::Reasoning
+        };
+        let Some(seal) = reasoning.seal.as_ref().filter(own) else {
+            self.losses.drop(THINKING);
             return;
-        }
+        };
         self.end_message();
         let summary = match reasoning.text.as_ref() {
             "" => Vec::new(),

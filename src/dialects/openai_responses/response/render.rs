@@ -238,8 +238,8 @@ impl<'f> Frame<'f> {
             State::InProgress => {}
             State::Ended(end) => {
                 incomplete = end.incomplete();
-                // SDKs and agents read it without asking whether it is there.
-                usage = Some(end.usage.unwrap_or_default());
+                // Null where the provider did not count: nothing is made up.
+                usage = end.usage;
             }
             State::Failed(failure) => error = Some(*failure),
         }

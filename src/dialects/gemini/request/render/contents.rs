@@ -13,6 +13,7 @@ use crate::dialects::gemini::wire::part::{
     Blob, Content, FileData, FunctionCall, FunctionResponse, Part as WirePart,
 };
 use crate::dialects::gemini::wire::{Many, Raw, Str};
+use crate::ir::losses::THINKING;
 use crate::ir::request::{
     CallKind, File, HostedItem, Part, ReasoningPart, Role, Source, ToolCall, ToolResult, Turn,
 };
@@ -115,7 +116,10 @@ impl<'r> Writer<'_, 'r> {
     /// part of a stream.
     fn reasoning(&mut self, reasoning: &'r ReasoningPart<'_>, out: &mut Vec<WirePart<'r>>) {
         let own = self.own_seal(reasoning.seal.as_ref(), SealKind::Reasoning);
-        let Some(signature) = own else { return };
+        let Some(signature) = own else {
+            self.page.losses.drop(THINKING);
+            return;
+        };
         if !reasoning.text.is_empty() {
             let text = Str(Cow::Borrowed(reasoning.text.as_ref()));
             let thought = Some(true);
@@ -177,6 +181,7 @@ impl<'r> Writer<'_, 'r> {
         {
             return (!text.is_empty()).then(|| WirePart::text(text.into()));
         }
+        self.page.losses.drop_some(&file.name, "filename");
         self.medium("file", &file.source, file.mime.as_deref())
     }
 

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::dialects::openai_chat::wire::json::{List, Object};
 use crate::dialects::tools::wrap_input;
+use crate::ir::losses::THINKING;
 use crate::ir::request::{CallKind, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
 use crate::ir::seal::{Seal, SealKind};
 
@@ -101,6 +102,9 @@ impl Scribe<'_> {
                 self.losses.drop("images");
             }
             self.note_hosted(part);
+            if matches!(part, Part::Reasoning(_)) && self.own_thinking(part).is_none() {
+                self.losses.drop(THINKING);
+            }
         }
         // Nothing but thinking: no message of this API.
         if text.is_empty() && refusal.is_empty() && !has_calls {
