@@ -117,7 +117,7 @@ fn clients_are_told() {
         (413, "invalid_request_error", Value::Null),
         (429, "rate_limit_error", json!("rate_limit_exceeded")),
         (500, "server_error", Value::Null),
-        (503, "service_unavailable", Value::Null),
+        (529, "service_unavailable", Value::Null),
         (504, "timeout", Value::Null),
     ] {
         let mut out = Vec::new();
@@ -129,7 +129,7 @@ fn clients_are_told() {
         assert_eq!(body, expected, "{status}");
     }
     let mut out = Vec::new();
-    assert_eq!(error::render(&Error::of_status(529, "why"), "r1", &mut out), 503);
+    assert_eq!(error::render(&Error::of_status(529, "why"), "r1", &mut out), 529);
     let mut error = Error::invalid("messages.0", "why");
     error.code = Some("context_length_exceeded".into());
     out.clear();

@@ -129,7 +129,7 @@ fn bodies_for_clients() {
     }
     // 408 is no server's fault; 529 is Anthropic's own.
     assert_eq!(rendered(&Error::of_status(408, "late")).1["error"]["type"], "timeout");
-    assert_eq!(rendered(&Error::of_status(529, "busy")).0, 503);
+    assert_eq!(rendered(&Error::of_status(529, "busy")).0, 529);
     assert_eq!(rendered(&Error::invalid("input.0", "wrong")).1["error"]["param"], "input.0");
 }
 

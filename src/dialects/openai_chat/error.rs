@@ -162,11 +162,10 @@ fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|wait| !wait.is_zero())
 }
 
-/// Writes an error body for a client; gives the status to send with it.
+/// Writes an error body for a client; gives the status to send with it. Anthropic's 529 stays: OpenAI's SDKs take every
+/// status from 500 on for a server's trouble, and try again.
 pub fn render(error: &Error, _request_id: &str, out: &mut Vec<u8>) -> u16 {
     let status = match error.status {
-        // Anthropic's own.
-        529 => 503,
         400.. => error.status,
         _ => error.kind.status(),
     };

@@ -123,10 +123,10 @@ struct Inner<'e> {
     code: Option<&'e str>,
 }
 
-/// Writes an error body for a client; gives the status to send with it.
+/// Writes an error body for a client; gives the status to send with it. Anthropic's 529 stays: OpenAI's SDKs take every
+/// status from 500 on for a server's trouble, and try again.
 pub fn render(error: &Error, _request_id: &str, out: &mut Vec<u8>) -> u16 {
-    // 529 is Anthropic's own.
-    let status = if error.status == 529 { 503 } else { error.status };
+    let status = error.status;
     let inner = Inner {
         message: &error.message,
         kind: type_word(error.kind, status),
