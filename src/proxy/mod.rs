@@ -26,6 +26,7 @@ pub mod upstream;
 pub mod answer;
 pub mod count;
 pub mod decode;
+pub mod rename;
 pub mod reply;
 pub mod tap;
 

@@ -8,6 +8,7 @@ use pingora::http::ResponseHeader;
 use super::attempt::{Attempt, Plan};
 use super::decode::Decode;
 use super::exchange::Call;
+use super::rename::Rename;
 use super::tap::Tap;
 use crate::clock::Now;
 use crate::dialects::{self, Dialect, Origin};
@@ -30,6 +31,8 @@ pub struct Reply {
     pub head: ResponseHeader,
     /// Undoes an encoding that nobody asked for.
     decode: Option<Decode>,
+    /// Gives a forwarded answer the model's name that the client knows, where the account's is another.
+    rename: Option<Rename>,
     form: Form,
     /// What it cost, once it is whole.
     pub usage: Option<Usage>,
@@ -122,7 +125,13 @@ impl Reply {
                 },
             }
         };
-        Self { head, decode, form, usage: None, losses: Losses::default() }
+        // Gemini's array of answers is passed as it is: it has no lines to look at.
+        let is_array = streams && !is_event_stream(&head);
+        let is_renamed = matches!(attempt.plan, Plan::Forward)
+            && call.asked != **attempt.lease.model()
+            && !is_array;
+        let rename = is_renamed.then(|| Rename::new(&call.asked));
+        Self { head, decode, rename, form, usage: None, losses: Losses::default() }
     }
 
     /// Takes in a piece of the body; `end` with the last one.
@@ -244,6 +253,10 @@ impl Reply {
                 if let Some(step) = self.look_over(&body, call, attempt) {
                     return step;
                 }
+                let body = match &self.rename {
+                    Some(rename) => rename.whole(body),
+                    None => body,
+                };
                 let head = self.forwarded_head(Some(body.len()));
                 Step::Begin(Box::new(head), body)
             }
@@ -328,11 +341,12 @@ impl Reply {
         }
         let progress = tap.progress();
         self.usage = progress.usage;
-        let Some(waiting) = held else { return Step::More(data) };
+        let Some(waiting) = held else { return Step::More(self.renamed(data, end)) };
         waiting.extend_from_slice(&data);
         if progress.begun {
             let first = std::mem::take(waiting).freeze();
             *held = None;
+            let first = self.renamed(first, end);
             return Step::Begin(Box::new(self.forwarded_head(None)), first);
         }
         if let Some(error) = progress.failed.clone() {
@@ -343,6 +357,16 @@ impl Reply {
             return failed(Failure::Empty, "the provider's stream ended before it began");
         }
         Step::Hold
+    }
+
+    /// A piece of a forwarded stream as the client hears it.
+    fn renamed(&mut self, piece: Bytes, end: bool) -> Bytes {
+        let Some(rename) = &mut self.rename else { return piece };
+        let said = rename.push(&piece);
+        if !end {
+            return said;
+        }
+        [said, rename.finish()].concat().into()
     }
 
     fn translated(

@@ -117,7 +117,7 @@ fn clients_are_told() {
         (413, "invalid_request_error", Value::Null),
         (429, "rate_limit_error", json!("rate_limit_exceeded")),
         (500, "server_error", Value::Null),
-        (529, "service_unavailable", Value::Null),
+        (503, "service_unavailable", Value::Null),
         (504, "timeout", Value::Null),
     ] {
         let mut out = Vec::new();

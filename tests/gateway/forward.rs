@@ -107,6 +107,34 @@ async fn an_accounts_map_changes_the_model_and_nothing_else() {
     }
 }
 
+/// Under an alias a forwarded answer says the name that was asked for, like a translated one; nothing else changes.
+#[tokio::test]
+async fn an_answer_under_an_alias_says_the_name_that_was_asked_for() {
+    for dialect in Dialect::ALL {
+        let aliased = |upstream: &Upstream| {
+            Config::one(dialect, upstream).set("models", "aliases", json!({ "short": MODEL }))
+        };
+        let named = |text: &str| text.replace(MODEL, "short");
+        let upstream = Upstream::always(samples::good(dialect)).await;
+        let gateway = Gateway::start(&aliased(&upstream)).await;
+        let reply = gateway.send(&samples::call(dialect, "short")).await;
+        let expected = named(&samples::answer(dialect).to_string());
+        assert!(expected.contains("short"), "{expected}");
+        assert_eq!(reply.text(), expected);
+        let length = reply.headers.get("content-length").map(str::to_owned);
+        assert_eq!(length, Some(expected.len().to_string()));
+
+        let whole = samples::events(dialect).concat();
+        let head = Answer::status(200).header("content-type", "text/event-stream").chunked();
+        let answer = whole.bytes().fold(head, |answer, byte| answer.chunk(vec![byte]));
+        let upstream = Upstream::always(answer).await;
+        let gateway = Gateway::start(&aliased(&upstream)).await;
+        let mut open = gateway.open(&samples::stream_call(dialect, "short")).await;
+        assert!(open.end().await, "a proper end");
+        assert_eq!(open.text(), named(&whole));
+    }
+}
+
 #[tokio::test]
 async fn a_gemini_model_is_mapped_in_the_path_and_not_in_the_body() {
     let upstream = Upstream::always(samples::good(Dialect::Gemini)).await;
