@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::json;
+
 /// An object that is being written.
 #[derive(Debug)]
 pub struct Object<'o> {
@@ -28,6 +30,11 @@ impl<'o> Object<'o> {
 
     pub fn put<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         write(self.key(key), value);
+    }
+
+    /// A text that may be long.
+    pub fn put_text(&mut self, key: &str, text: &str) {
+        json::write_string(text, self.key(key));
     }
 
     pub fn put_some<T: Serialize>(&mut self, key: &str, value: Option<T>) {

@@ -25,7 +25,7 @@ impl Scribe<'_> {
         let mut part = content.object();
         part.put("type", "image_url");
         let mut object = part.object("image_url");
-        object.put("url", &url);
+        object.put_text("url", &url);
         match image.detail.as_deref() {
             Some(detail @ ("auto" | "low" | "high")) => object.put("detail", detail),
             Some(_) => self.losses.drop("image_detail"),
@@ -57,7 +57,7 @@ impl Scribe<'_> {
         let mut object = part.object("file");
         // OpenAI demands a name with the data.
         object.put("filename", file.name.as_deref().unwrap_or("document.pdf"));
-        object.put("file_data", &format!("data:{mime};base64,{data}"));
+        object.put_text("file_data", &format!("data:{mime};base64,{data}"));
         object.end();
         part.end();
     }
@@ -75,7 +75,7 @@ impl Scribe<'_> {
         let mut part = content.object();
         part.put("type", "input_audio");
         let mut object = part.object("input_audio");
-        object.put("data", data);
+        object.put_text("data", data);
         object.put("format", format);
         object.end();
         part.end();
@@ -89,7 +89,7 @@ impl Scribe<'_> {
 pub(super) fn put_text(text: &str, content: &mut List<'_>) {
     let mut part = content.object();
     part.put("type", "text");
-    part.put("text", text);
+    part.put_text("text", text);
     part.end();
 }
 

@@ -48,7 +48,7 @@ impl Scribe<'_> {
         }
         let mut message = list.object();
         message.put("role", role);
-        message.put("content", &text);
+        message.put_text("content", &text);
         message.end();
     }
 
@@ -65,7 +65,7 @@ impl Scribe<'_> {
             for part in parts {
                 self.note_hosted(part);
             }
-            message.put("content", &joined(parts, "\n\n"));
+            message.put_text("content", &joined(parts, "\n\n"));
         }
         message.end();
     }
@@ -112,7 +112,10 @@ impl Scribe<'_> {
         }
         let mut message = list.object();
         message.put("role", "assistant");
-        message.put("content", &Some(&text).filter(|text| !text.is_empty()));
+        match text.is_empty() {
+            true => message.put("content", &()),
+            false => message.put_text("content", &text),
+        }
         if !refusal.is_empty() {
             message.put("refusal", &refusal);
         }
@@ -185,7 +188,7 @@ impl Scribe<'_> {
         object.put("type", kind);
         let mut called = object.object(kind);
         called.put("name", name);
-        called.put(key, &said);
+        called.put_text(key, &said);
         called.end();
         let seal = call.seal.as_ref().filter(|seal| self.is_own(seal));
         if let Some(seal) = seal.filter(|seal| seal.kind == SealKind::Call) {
@@ -241,7 +244,7 @@ impl Scribe<'_> {
             message.put("role", "tool");
             message.put("tool_call_id", &self.call_id(&result.call));
             let elsewhere = media && text.is_empty();
-            message.put("content", if elsewhere { "See the next message." } else { &text });
+            message.put_text("content", if elsewhere { "See the next message." } else { &text });
             message.end();
         }
         if !attached {
