@@ -116,7 +116,11 @@ fn the_clients_own_dialect_comes_first() {
     ];
     let (pool, now) = (pool(&accounts), Now::read());
     let ask = |client, reach| {
-        pool.lease(&Want { model: "m", client, reach, prefer: None }, &[], now.monotonic)
+        pool.lease(
+            &Want { model: "m", client, reach, prefer: None, conversation: None },
+            &[],
+            now.monotonic,
+        )
     };
     for (client, owner, dialect) in [
         (Dialect::Gemini, "gemini", Dialect::Gemini),
@@ -138,7 +142,13 @@ fn a_count_goes_to_who_can_count() {
     let speaks = |name, dialects| config::Account { dialects, ..account(name) };
     let chat = speaks("chat", vec![Dialect::OpenAiChat]);
     let openai = speaks("openai", vec![Dialect::OpenAiChat, Dialect::OpenAiResponses]);
-    let want = |client| Want { model: "m", client, reach: Reach::Counted, prefer: None };
+    let want = |client| Want {
+        model: "m",
+        client,
+        reach: Reach::Counted,
+        prefer: None,
+        conversation: None,
+    };
     let now = Now::read();
     let both = pool(&[chat.clone(), openai]);
     for client in [Dialect::Anthropic, Dialect::OpenAiResponses] {
@@ -161,8 +171,13 @@ fn only_accounts_that_serve_the_model_and_the_client_are_asked() {
     ];
     mapped.clients = vec![Dialect::Anthropic];
     let (pool, now) = (pool(&[mapped]), Now::read());
-    let want =
-        |model| Want { model, client: Dialect::Anthropic, reach: Reach::Translated, prefer: None };
+    let want = |model| Want {
+        model,
+        client: Dialect::Anthropic,
+        reach: Reach::Translated,
+        prefer: None,
+        conversation: None,
+    };
     for (asked, sent) in [
         ("gemini-3-flash-lite", "gemini-3-flash-lite"),
         ("claude-haiku-4-5", "gemini-3-flash"),
@@ -350,4 +365,51 @@ fn made_up_model_names_are_no_leak() {
     }
     let remembered = pool.accounts().next().unwrap().resting_models(now.monotonic).len();
     assert!(remembered <= 1024, "{remembered}");
+}
+
+/// A thousand conversations of ten turns, interleaved, on five accounts.
+#[test]
+fn cache_first_keeps_conversations_and_spreads_them() {
+    let names = ["a", "b", "c", "d", "e"];
+    let cache_first =
+        |accounts: &[config::Account]| Pool::new(accounts, Scheduling::CacheFirst, None);
+    let pool = cache_first(&names.map(account));
+    let now = Now::read();
+    let turn = |pool: &Pool, conversation: u64, now: Now| {
+        serve(pool, &Want { conversation: Some(conversation), ..want("m") }, now)
+    };
+    let conversations = || (0..1000_u64).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let homes: Vec<String> = conversations().map(|number| turn(&pool, number, now)).collect();
+    for later in 1..10 {
+        let now = now.after(seconds(later));
+        for (number, home) in conversations().zip(&homes) {
+            assert_eq!(turn(&pool, number, now), *home);
+        }
+    }
+    for name in names {
+        let share = homes.iter().filter(|home| **home == name).count();
+        assert!((160..=240).contains(&share), "{name}: {share}");
+    }
+
+    // One account is limited: its conversations are spread over the rest, no other moves, and then they come back.
+    let lease = pool.lease(&Want { prefer: None, ..want("m") }, &[], now.monotonic).unwrap();
+    let gone = name(&lease).to_owned();
+    lease.settle(limited_for(Scope::Account, 60, now), now.monotonic);
+    for (number, home) in conversations().zip(&homes) {
+        let asked = turn(&pool, number, now.after(seconds(1)));
+        assert_eq!(asked == *home, *home != gone);
+    }
+    for (number, home) in conversations().zip(&homes) {
+        assert_eq!(turn(&pool, number, now.after(seconds(61))), *home);
+    }
+
+    // The same on another replica; an account of thrice the weight has thrice as many.
+    let replica = cache_first(&names.map(account));
+    let pool = cache_first(&[weighted("a", 3), account("b")]);
+    let mut of_a = 0;
+    for (number, home) in conversations().zip(&homes) {
+        assert_eq!(turn(&replica, number, now), *home);
+        of_a += u32::from(turn(&pool, number, now) == "a");
+    }
+    assert!((700..=800).contains(&of_a), "{of_a}");
 }

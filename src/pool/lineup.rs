@@ -1,5 +1,6 @@
 //! The accounts that serve one model, and whose turn it is among them.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -73,6 +74,11 @@ impl Lineup {
         (!seats.is_empty()).then(|| Self { seats, clock: AtomicU64::new(0) })
     }
 
+    /// Whether there is more than one.
+    pub(super) const fn has_choice(&self) -> bool {
+        self.seats.len() > 1
+    }
+
     /// Leases the best account that can be had now.
     pub(super) fn lease(
         &self,
@@ -88,7 +94,14 @@ impl Lineup {
         loop {
             let clock = self.clock.load(Ordering::Relaxed);
             let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
-            let views = open.filter_map(|seat| Some((seat, seat.view(want, clock)?)));
+            let turn = |seat: &Seat| match (scheduling, want.conversation) {
+                (Scheduling::CacheFirst, Some(conversation)) => seat.distance(conversation),
+                (
+                    Scheduling::CacheFirst | Scheduling::Balance | Scheduling::PerformanceFirst,
+                    _,
+                ) => seat.turn.load(Ordering::Relaxed).max(clock),
+            };
+            let views = open.filter_map(|seat| Some((seat, seat.view(want, turn(seat))?)));
             let look = |seat: &&Arc<Seat>| seat.look(tried, now);
             let Some(seat) = pick(views, scheduling, look) else {
                 return Err(self.unavailable(want, tried, now));
@@ -170,8 +183,26 @@ impl Seat {
         }
     }
 
-    fn view(&self, want: &Want<'_>, clock: u64) -> Option<View> {
-        let turn = self.turn.load(Ordering::Relaxed).max(clock);
+    /// How far the account is from a conversation: the nearest one has it, and the next when that one cannot be asked. Weighted
+    /// rendezvous hashing: nothing is kept for a conversation, which stays where it is over a restart and on every replica, and
+    /// an account that comes or goes moves no conversation but its own. An account of twice the weight has twice as many.
+    /// <https://en.wikipedia.org/wiki/Rendezvous_hashing>
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share in 0 to 1, and a distance far below the largest number"
+    )]
+    fn distance(&self, conversation: u64) -> u64 {
+        let mut hash = DefaultHasher::new();
+        hash.write(self.account.config.name.as_bytes());
+        hash.write_u64(conversation);
+        let share = (hash.finish() >> 11) as f64 / (1_u64 << 53) as f64;
+        let weight = f64::from(self.account.config.weight.get());
+        (-share.max(f64::MIN_POSITIVE).ln() / weight * (1_u64 << 40) as f64) as u64
+    }
+
+    fn view(&self, want: &Want<'_>, turn: u64) -> Option<View> {
         Some(View { dispatch: self.dispatch, speech: self.speech(want)?, turn })
     }
 

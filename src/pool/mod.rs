@@ -59,6 +59,8 @@ pub struct Want<'a> {
     pub reach: Reach,
     /// The account that had better answer, where it can: it holds what the request goes on from.
     pub prefer: Option<AccountId>,
+    /// A number of the conversation that it belongs to: with `cache_first` all its turns go to one account.
+    pub conversation: Option<u64>,
 }
 
 /// Whether a request may be translated.
@@ -110,6 +112,12 @@ impl Pool {
         };
         self.remember(want.model, &lineup);
         lineup.lease(want, tried, self.scheduling, now)
+    }
+
+    /// Whether it matters which conversation a request for this model belongs to.
+    pub fn keeps_conversations(&self, model: &str) -> bool {
+        self.scheduling == Scheduling::CacheFirst
+            && self.lineups.load().get(model).is_none_or(|lineup| lineup.has_choice())
     }
 
     /// The accounts in file order, those that are off too.

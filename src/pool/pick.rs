@@ -9,7 +9,8 @@ pub struct View {
     pub dispatch: Dispatch,
     /// Whether the request must be translated for it.
     pub speech: Speech,
-    /// Its place in the weighted round: the share it has had, counted in turns of weight 1.
+    /// Its place in the weighted round (the share it has had, counted in turns of weight 1), or how far it is from the
+    /// request's conversation: the least is next.
     pub turn: u64,
 }
 
@@ -73,8 +74,7 @@ pub fn pick<Candidate>(
     for (candidate, view) in candidates {
         let rank = |look: Look| {
             let (turn, load) = match scheduling {
-                // The other two start from this one: where no conversation is known, or nothing was
-                // measured.
+                // `turn` is what tells them apart.
                 Scheduling::CacheFirst | Scheduling::Balance | Scheduling::PerformanceFirst => {
                     balance(&view, look.load)
                 }

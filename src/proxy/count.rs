@@ -64,7 +64,13 @@ const ESTIMATED: &str = "estimated";
 /// configuration: accounts that are worn out say so themselves.
 fn is_ours(exchange: &Exchange, call: &Call) -> bool {
     let serves = |reach| {
-        let want = Want { model: &call.model, client: call.dialect, reach, prefer: None };
+        let want = Want {
+            model: &call.model,
+            client: call.dialect,
+            reach,
+            prefer: None,
+            conversation: None,
+        };
         exchange.live.pool.accounts().any(|account| account.serves(&want).is_some())
     };
     call.operation == Operation::CountTokens && !serves(Reach::Counted) && serves(Reach::Translated)

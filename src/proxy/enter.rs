@@ -11,7 +11,7 @@ use pingora_timeout::fast_timeout::fast_sleep;
 
 use super::exchange::{Call, Exchange};
 use super::retry::{self, NoAccount};
-use super::{models, receive, refuse};
+use super::{conversation, models, receive, refuse};
 use crate::auth::Refused;
 use crate::config::AuthMode;
 use crate::dialects::Dialect;
@@ -151,6 +151,12 @@ pub async fn wait_for_account(
     session: &mut Session,
     exchange: &mut Exchange,
 ) -> Result<std::result::Result<(), Refusal>> {
+    if let Some(call) = &mut exchange.call
+        && exchange.live.pool.keeps_conversations(&call.model)
+    {
+        let headers = &session.req_header().headers;
+        call.conversation = Some(conversation::key(headers, &call.body));
+    }
     let mut began = None;
     loop {
         let (at, refusal) = match retry::first_attempt(exchange) {
@@ -249,6 +255,7 @@ fn understand(
         stream,
         model_at: if in_path { Vec::new() } else { said.model_at },
         body,
+        conversation: None,
         turn: None,
         unresolved: None,
     })

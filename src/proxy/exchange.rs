@@ -106,6 +106,8 @@ pub struct Call {
     pub body: Bytes,
     /// Where the body names the model: each value with its quotes.
     pub model_at: Vec<Range<usize>>,
+    /// Its conversation, where there are several accounts to choose from and it matters.
+    pub conversation: Option<u64>,
     /// Responses: what the request goes on from.
     pub turn: Option<Turn>,
     /// Why it cannot be told what the request goes on from: an account that keeps it must answer, or nobody can.

@@ -15,6 +15,7 @@ pub mod live;
 pub mod replay;
 
 pub mod catalog;
+pub mod conversation;
 pub mod enter;
 pub mod models;
 pub mod receive;

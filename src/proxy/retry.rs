@@ -80,7 +80,8 @@ fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
     let prefer = preferred.and_then(|name| {
         pool.accounts().find(|account| account.config.name == name).map(Account::id)
     });
-    let want = Want { model: &call.model, client: call.dialect, reach, prefer };
+    let conversation = call.conversation;
+    let want = Want { model: &call.model, client: call.dialect, reach, prefer, conversation };
     exchange.live.pool.lease(&want, &exchange.tried(), Instant::now())
 }
 

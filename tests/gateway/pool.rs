@@ -3,6 +3,7 @@
 use levity::dialects::Dialect;
 use serde_json::json;
 
+use crate::support::client::post;
 use crate::support::gateway::{Account, Config, Gateway, credential};
 use crate::support::samples::{self, MODEL};
 use crate::support::script::{Gate, Seen};
@@ -50,6 +51,43 @@ async fn equal_accounts_share_equally() {
 async fn weight_decides_the_share() {
     let accounts = vec![with(account("a"), "weight", 3), account("b")];
     assert_eq!(shares(accounts, 12).await, [9, 3]);
+}
+
+/// With `cache_first`, which is the default: by the client's own session, or by how the conversation began.
+#[tokio::test]
+async fn a_conversation_stays_with_one_account() {
+    let upstream = Upstream::always(samples::good(CHAT)).await;
+    let base = format!("{}/v1", upstream.url());
+    let config = ["a", "b", "c"]
+        .into_iter()
+        .fold(Config::new(), |config, name| config.account(Account::new(name, CHAT, &base)));
+    let gateway = Gateway::start(&config).await;
+    for by_session in [true, false] {
+        let mut homes = Vec::new();
+        for conversation in 0..12 {
+            let mut turns = Vec::new();
+            for turn in 0..3 {
+                let began = if by_session { format!("{turn}") } else { format!("{conversation}") };
+                let mut body = samples::body(CHAT, MODEL);
+                let said = |role: &str, text: &str| json!({ "role": role, "content": text });
+                body["messages"] = json!([said("system", "S"), said("user", &began)]);
+                for _ in 0..turn {
+                    body["messages"].as_array_mut().unwrap().push(said("assistant", "more"));
+                }
+                let mut call = post("/v1/chat/completions", body.to_string());
+                if by_session {
+                    call = call.header("x-session-id", &format!("s{conversation}"));
+                }
+                assert_eq!(gateway.send(&call).await.status, 200);
+                turns.push(upstream.credentials().pop().unwrap());
+            }
+            assert!(turns.iter().all(|account| *account == turns[0]), "{turns:?}");
+            homes.push(turns.remove(0));
+        }
+        homes.sort();
+        homes.dedup();
+        assert_eq!(homes.len(), 3, "all accounts are used");
+    }
 }
 
 #[tokio::test]

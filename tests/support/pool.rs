@@ -33,7 +33,13 @@ pub(crate) fn weighted(name: &str, weight: u32) -> Account {
 
 /// A chat client's request, translated where needed.
 pub(crate) const fn want(model: &str) -> Want<'_> {
-    Want { model, client: Dialect::OpenAiChat, reach: Reach::Translated, prefer: None }
+    Want {
+        model,
+        client: Dialect::OpenAiChat,
+        reach: Reach::Translated,
+        prefer: None,
+        conversation: None,
+    }
 }
 
 /// Whose lease it is.
