@@ -112,9 +112,10 @@ impl Scribe<'_> {
         }
         let mut message = list.object();
         message.put("role", "assistant");
-        match text.is_empty() {
-            true => message.put("content", &()),
-            false => message.put_text("content", &text),
+        if text.is_empty() {
+            message.put("content", &());
+        } else {
+            message.put_text("content", &text);
         }
         if !refusal.is_empty() {
             message.put("refusal", &refusal);
