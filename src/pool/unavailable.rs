@@ -70,7 +70,9 @@ impl Exhausted {
         let again = passed.iter().filter_map(|passed| match passed.why {
             Why::Tried | Why::Cooling { until: None, .. } => None,
             Why::Busy => Some(clock::add(now, BUSY)),
-            Why::Resting { until, .. } | Why::Cooling { until: Some(until), .. } => Some(until),
+            // The next request may ask it, rested or not: agents wait as long as they are told, and for nothing.
+            Why::Resting { until, .. } => Some(until.min(clock::add(now, BUSY))),
+            Why::Cooling { until: Some(until), .. } => Some(until),
         });
         Self { retry_at: again.min(), passed }
     }

@@ -3,7 +3,7 @@
 use levity::dialects::Dialect;
 use serde_json::json;
 
-use crate::support::client::post;
+use crate::support::client::{Request, post};
 use crate::support::gateway::{Account, Config, Gateway, credential};
 use crate::support::samples::{self, MODEL};
 use crate::support::script::{Gate, Seen};
@@ -67,17 +67,7 @@ async fn a_conversation_stays_with_one_account() {
         for conversation in 0..12 {
             let mut turns = Vec::new();
             for turn in 0..3 {
-                let began = if by_session { format!("{turn}") } else { format!("{conversation}") };
-                let mut body = samples::body(CHAT, MODEL);
-                let said = |role: &str, text: &str| json!({ "role": role, "content": text });
-                body["messages"] = json!([said("system", "S"), said("user", &began)]);
-                for _ in 0..turn {
-                    body["messages"].as_array_mut().unwrap().push(said("assistant", "more"));
-                }
-                let mut call = post("/v1/chat/completions", body.to_string());
-                if by_session {
-                    call = call.header("x-session-id", &format!("s{conversation}"));
-                }
+                let call = turn_of(conversation, turn, by_session);
                 assert_eq!(gateway.send(&call).await.status, 200);
                 turns.push(upstream.credentials().pop().unwrap());
             }
@@ -88,6 +78,18 @@ async fn a_conversation_stays_with_one_account() {
         homes.dedup();
         assert_eq!(homes.len(), 3, "all accounts are used");
     }
+}
+
+/// A turn of a conversation that is known by its session, or by its first words.
+fn turn_of(conversation: usize, turn: usize, by_session: bool) -> Request {
+    let said = |role: &str, text: &str| json!({ "role": role, "content": text });
+    let began = if by_session { turn } else { conversation };
+    let mut messages = vec![said("system", "S"), said("user", &began.to_string())];
+    messages.extend((0..turn).map(|_| said("assistant", "more")));
+    let mut body = samples::body(CHAT, MODEL);
+    body["messages"] = messages.into();
+    let call = post("/v1/chat/completions", body.to_string());
+    if by_session { call.header("x-session-id", &format!("s{conversation}")) } else { call }
 }
 
 #[tokio::test]
