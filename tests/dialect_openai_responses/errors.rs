@@ -144,10 +144,17 @@ fn a_forwarded_stream_that_breaks_off() {
     let error = Error::new(ErrorKind::Internal, "it broke off");
     let mut out = Vec::new();
     dialects::render_stream_error(RESPONSES, &error, &asked(), 41, &mut out);
-    let [(name, data)] = events(&out).try_into().unwrap();
-    assert_eq!(name, "response.failed");
-    let event: Value = serde_json::from_str(&data).unwrap();
+    let [(first, error_data), (name, data)] = events(&out).try_into().unwrap();
+    assert_eq!((first.as_str(), name.as_str()), ("error", "response.failed"));
+    let event: Value = serde_json::from_str(&error_data).unwrap();
     assert_eq!(event["sequence_number"], 41);
+    // As the reference has it, and as OpenAI sends it and the SDKs look for it.
+    assert_eq!(
+        (&event["message"], &event["error"]["message"]),
+        (&json!("it broke off"), &json!("it broke off"))
+    );
+    let event: Value = serde_json::from_str(&data).unwrap();
+    assert_eq!(event["sequence_number"], 42);
     assert_eq!(event["response"]["status"], "failed");
     assert_eq!(event["response"]["error"]["message"], "it broke off");
     for member in

@@ -263,7 +263,7 @@ fn a_failure_is_response_failed() {
 
     // Before anything else SDKs want to hear of the response.
     let stream = rendered(&[Event::Fail(error)]);
-    assert_eq!(self::names(&stream), ["created", "failed"]);
+    assert_eq!(self::names(&stream), ["created", "error", "failed"]);
 }
 
 #[test]

@@ -240,8 +240,8 @@ fn ends(client: Dialect, told: &str) -> (usize, usize) {
             Dialect::OpenAiResponses => (
                 line.starts_with("{\"type\":\"response.completed\"")
                     || line.starts_with("{\"type\":\"response.incomplete\""),
-                line.starts_with("{\"type\":\"response.failed\"")
-                    || line.starts_with("{\"type\":\"error\""),
+                // It follows an `error` event, as OpenAI sends both.
+                line.starts_with("{\"type\":\"response.failed\""),
             ),
             Dialect::Anthropic => (
                 line.starts_with("{\"type\":\"message_stop\""),
@@ -252,6 +252,10 @@ fn ends(client: Dialect, told: &str) -> (usize, usize) {
     };
     let last = data.last().map_or((false, false), |line| is(line));
     assert!(last.0 || last.1, "the last event is no end: {told}");
+    if client == Dialect::OpenAiResponses {
+        let errors = data.iter().filter(|line| line.starts_with("{\"type\":\"error\"")).count();
+        assert_eq!(errors, usize::from(last.1), "{told}");
+    }
     let all: Vec<_> = data.iter().map(|line| is(line)).collect();
     (all.iter().filter(|it| it.0).count(), all.iter().filter(|it| it.1).count())
 }

@@ -114,27 +114,32 @@ struct Body<'e> {
     error: Inner<'e>,
 }
 
+/// What stands under `error`.
 #[derive(Serialize)]
-struct Inner<'e> {
-    message: &'e str,
+pub(super) struct Inner<'e> {
+    pub(super) message: &'e str,
     #[serde(rename = "type")]
     kind: &'static str,
-    param: Option<&'e str>,
-    code: Option<&'e str>,
+    pub(super) param: Option<&'e str>,
+    pub(super) code: Option<&'e str>,
 }
 
 /// Writes an error body for a client; gives the status to send with it. Anthropic's 529 stays: OpenAI's SDKs take every
 /// status from 500 on for a server's trouble, and try again.
 pub fn render(error: &Error, _request_id: &str, out: &mut Vec<u8>) -> u16 {
-    let status = error.status;
-    let inner = Inner {
-        message: &error.message,
-        kind: type_word(error.kind, status),
-        param: error.param.as_deref(),
-        code: own_code(error).or_else(|| usual_code(error.kind)),
-    };
-    json(&Body { error: inner }, out);
-    status
+    json(&Body { error: Inner::new(error) }, out);
+    error.status
+}
+
+impl<'e> Inner<'e> {
+    pub(super) fn new(error: &'e Error) -> Self {
+        Self {
+            message: &error.message,
+            kind: type_word(error.kind, error.status),
+            param: error.param.as_deref(),
+            code: own_code(error).or_else(|| usual_code(error.kind)),
+        }
+    }
 }
 
 /// Writes the event that ends a broken stream.

@@ -6,6 +6,7 @@ mod thoughts;
 
 use super::members::Members;
 use crate::dialects::Asked;
+use crate::dialects::openai_responses::error::Inner;
 use crate::dialects::openai_responses::response::render::{End, Frame, State, status_of};
 use crate::dialects::openai_responses::response::write::{CallItem, Items};
 use crate::dialects::openai_responses::{BUILT_IN, is_own_item, wire};
@@ -349,8 +350,9 @@ fn whole(item: &[u8], index: u32, sequence: &mut u64, out: &mut Vec<u8>) {
     done(item, index, sequence, out);
 }
 
-/// Writes the event that ends a stream which failed, with the items that were whole. Agents (Codex) know
-/// `response.failed`, not `error`, and SDKs know neither without a `response.created` before it.
+/// Writes the events that end a stream which failed, with the items that were whole: both that OpenAI sends. The SDKs raise
+/// an exception at `error`, where its error stands in an object (the reference has its members beside the type); agents
+/// (Codex) know `response.failed` alone; and SDKs know neither without a `response.created` before it.
 pub(in super::super) fn fail(
     error: &Error,
     frame: &Frame<'_>,
@@ -364,6 +366,13 @@ pub(in super::super) fn fail(
             .with("response", |out| frame.write(&State::InProgress, &[], out))
             .end();
     }
+    let inner = Inner::new(error);
+    Members::begin("error", &mut sequence, out)
+        .json("code", &inner.code)
+        .json("message", &inner.message)
+        .json("param", &inner.param)
+        .json("error", &inner)
+        .end();
     Members::begin("response.failed", &mut sequence, out)
         .with("response", |out| frame.write(&State::Failed(error), items, out))
         .end();
