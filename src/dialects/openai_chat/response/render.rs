@@ -27,10 +27,7 @@ pub(super) fn answer(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) 
         choice(index, candidate, CallForm::of(asked), choices.object(), &mut losses);
     }
     choices.end();
-    // Optional there, and what was not counted is not made up.
-    if let Some(usage) = response.usage {
-        put_usage(usage, &mut body);
-    }
+    put_usage(response.usage, &mut body);
     body.end();
     losses
 }
@@ -300,8 +297,9 @@ pub(in crate::dialects::openai_chat) fn finish_reason(
     }
 }
 
-/// Writes `usage`.
-pub(in crate::dialects::openai_chat) fn put_usage(usage: Usage, body: &mut Object<'_>) {
+/// Writes `usage`. The dialect's answers always have one: what nobody counted is zeros.
+pub(in crate::dialects::openai_chat) fn put_usage(usage: Option<Usage>, body: &mut Object<'_>) {
+    let usage = usage.unwrap_or_default();
     let mut object = body.object("usage");
     object.put("prompt_tokens", &usage.input);
     object.put("completion_tokens", &usage.output);

@@ -298,9 +298,7 @@ impl Renderer {
     }
 
     fn end(&mut self, usage: Option<Usage>, out: &mut Vec<u8>) {
-        if self.asked.reply.include_usage
-            && let Some(usage) = usage
-        {
+        if self.asked.reply.include_usage {
             if self.head.is_empty() {
                 self.start("", None);
             }

@@ -238,8 +238,8 @@ impl<'f> Frame<'f> {
             State::InProgress => {}
             State::Ended(end) => {
                 incomplete = end.incomplete();
-                // Null where the provider did not count: nothing is made up.
-                usage = end.usage;
+                // SDKs and agents read it without asking whether it is there: what nobody counted is zeros.
+                usage = Some(end.usage.unwrap_or_default());
             }
             State::Failed(failure) => error = Some(*failure),
         }
