@@ -9,8 +9,8 @@ mod support;
 use divan::{Bencher, black_box};
 use levity::clock::Now;
 use levity::config::Scheduling;
-use levity::pool::Pool;
 use levity::pool::verdict::{Failure, Verdict};
+use levity::pool::{Pool, Want};
 use support::{account, name, want, weighted};
 
 fn main() {
@@ -29,6 +29,20 @@ fn lease_among_a_hundred(bencher: Bencher<'_, '_>) {
     let (pool, now) = (hundred(), Now::read());
     bencher.bench(|| {
         if let Ok(lease) = pool.lease(black_box(&want("m")), &[], now.monotonic) {
+            lease.settle(Verdict::SERVED, now.monotonic);
+        }
+    });
+}
+
+/// The account of a conversation, which is a distance from each of them.
+#[divan::bench(threads = [1, 0])]
+fn lease_of_a_conversation(bencher: Bencher<'_, '_>) {
+    let accounts: Vec<_> =
+        (0..100).map(|place| weighted(&format!("a{place}"), 1 + place % 5)).collect();
+    let (pool, now) = (Pool::new(&accounts, Scheduling::CacheFirst, None), Now::read());
+    let want = Want { conversation: Some(8045), ..want("m") };
+    bencher.bench(|| {
+        if let Ok(lease) = pool.lease(black_box(&want), &[], now.monotonic) {
             lease.settle(Verdict::SERVED, now.monotonic);
         }
     });

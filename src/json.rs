@@ -23,7 +23,7 @@ pub struct Malformed {
 pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result<(), Malformed> {
     let mut scan = Scan::new(body);
     scan.skip_space();
-    scan.expect(b'{', "expected `{`")?;
+    scan.take(b'{', "expected `{`")?;
     scan.skip_space();
     if scan.peek() == Some(b'}') {
         scan.at += 1;
@@ -44,7 +44,7 @@ pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result
 pub fn elements(text: &[u8], mut each: impl FnMut(Range<usize>)) -> Result<(), Malformed> {
     let mut scan = Scan::new(text);
     scan.skip_space();
-    scan.expect(b'[', "expected `[`")?;
+    scan.take(b'[', "expected `[`")?;
     scan.skip_space();
     if scan.peek() == Some(b']') {
         scan.at += 1;
@@ -165,7 +165,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
+    fn take(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
         if self.peek() != Some(byte) {
             return Err(self.malformed(what));
         }
@@ -195,7 +195,7 @@ impl<'a> Scan<'a> {
     /// The value behind a key.
     fn member_value(&mut self) -> Result<Range<usize>, Malformed> {
         self.skip_space();
-        self.expect(b':', "expected `:`")?;
+        self.take(b':', "expected `:`")?;
         self.skip_space();
         self.value()
     }
@@ -203,7 +203,7 @@ impl<'a> Scan<'a> {
     /// A string with its quotes.
     fn string(&mut self) -> Result<Range<usize>, Malformed> {
         let start = self.at;
-        self.expect(b'"', "expected a string")?;
+        self.take(b'"', "expected a string")?;
         self.finish_string()?;
         Ok(start..self.at)
     }

@@ -24,6 +24,8 @@ use crate::dialects::count::Counter;
 #[derive(Debug)]
 pub(super) struct Lineup {
     seats: Vec<Arc<Seat>>,
+    /// Whether all have the same weight.
+    is_even: bool,
     /// The turn of the last lease: an account that was away resumes here, and does not make up for
     /// lost time.
     clock: AtomicU64,
@@ -39,6 +41,8 @@ pub(super) struct Seat {
     /// The model's own gate.
     pub(super) gate: Arc<Gate>,
     id: AccountId,
+    /// Its name as a number: where it stands among conversations.
+    place: u64,
     turn: AtomicU64,
     stride: u64,
     dispatch: Dispatch,
@@ -71,7 +75,9 @@ impl Lineup {
     pub(super) fn new(accounts: &[Arc<Account>], model: &str) -> Option<Self> {
         let seats = accounts.iter().filter_map(|account| Seat::new(account, model));
         let seats: Vec<_> = seats.map(Arc::new).collect();
-        (!seats.is_empty()).then(|| Self { seats, clock: AtomicU64::new(0) })
+        let first = seats.first().map(|seat| seat.stride);
+        let is_even = seats.iter().all(|seat| Some(seat.stride) == first);
+        (!seats.is_empty()).then(|| Self { seats, is_even, clock: AtomicU64::new(0) })
     }
 
     /// Whether there is more than one.
@@ -95,7 +101,9 @@ impl Lineup {
             let clock = self.clock.load(Ordering::Relaxed);
             let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
             let turn = |seat: &Seat| match (scheduling, want.conversation) {
-                (Scheduling::CacheFirst, Some(conversation)) => seat.distance(conversation),
+                (Scheduling::CacheFirst, Some(conversation)) => {
+                    seat.distance(conversation, self.is_even)
+                }
                 (
                     Scheduling::CacheFirst | Scheduling::Balance | Scheduling::PerformanceFirst,
                     _,
@@ -154,11 +162,14 @@ impl Seat {
         let model = account.upstream_model(model)?;
         let (model, gate) = account.gates.model(&model);
         let stride = (STRIDE / u64::from(account.config.weight.get())).max(1);
+        let mut hash = DefaultHasher::new();
+        hash.write(account.config.name.as_bytes());
         Some(Self {
             account: Arc::clone(account),
             model,
             gate,
             id: account.id,
+            place: hash.finish(),
             // Half a stride in, weights 5 and 1 go a a a b a a and not b a a a a a.
             turn: AtomicU64::new(stride / 2),
             stride,
@@ -193,11 +204,12 @@ impl Seat {
         clippy::cast_sign_loss,
         reason = "a share in 0 to 1, and a distance far below the largest number"
     )]
-    fn distance(&self, conversation: u64) -> u64 {
-        let mut hash = DefaultHasher::new();
-        hash.write(self.account.config.name.as_bytes());
-        hash.write_u64(conversation);
-        let share = (hash.finish() >> 11) as f64 / (1_u64 << 53) as f64;
+    fn distance(&self, conversation: u64, is_even: bool) -> u64 {
+        let chance = mixed(self.place ^ conversation);
+        if is_even {
+            return chance;
+        }
+        let share = (chance >> 11) as f64 / (1_u64 << 53) as f64;
         let weight = f64::from(self.account.config.weight.get());
         (-share.max(f64::MIN_POSITIVE).ln() / weight * (1_u64 << 40) as f64) as u64
     }
@@ -259,6 +271,13 @@ impl Seat {
         let other = if tried.contains(&self.account.id) { Why::Tried } else { Why::Busy };
         worst.unwrap_or(other)
     }
+}
+
+/// A number that has nothing to do with its neighbours': the finalizer of SplitMix64. <https://prng.di.unimi.it/splitmix64.c>
+const fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 const fn bit(dialect: Dialect) -> u8 {
