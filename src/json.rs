@@ -280,7 +280,7 @@ impl<'a> Scan<'a> {
 
 /// Bytes of a string that are looked at before `memchr2` is called: most keys and words are shorter, and the call costs more
 /// than they do.
-const SHORT: usize = 32;
+const SHORT: usize = 16;
 
 /// Where the next `"` or `\` is.
 fn quote_or_backslash(text: &[u8]) -> Option<usize> {
