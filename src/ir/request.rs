@@ -133,6 +133,11 @@ pub enum Source<'a> {
     Text(Text<'a>),
 }
 
+/// Whether an address is one of the web. Any other could only mean the disk of whoever reads it.
+pub fn is_web(address: &str) -> bool {
+    address.starts_with("https://") || address.starts_with("http://")
+}
+
 /// A medium of a known type.
 #[derive(Clone, Debug)]
 pub struct Media<'a> {

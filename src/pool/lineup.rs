@@ -93,6 +93,7 @@ impl Lineup {
         scheduling: Scheduling,
         now: Instant,
     ) -> Result<Lease, Unavailable> {
+        let conversation = want.conversation.filter(|_| scheduling == Scheduling::CacheFirst);
         let mut skip = Skip { tried, lost: Vec::new() };
         if let Some(lease) = want.prefer.and_then(|id| self.preferred(id, want, tried, now)) {
             return Ok(lease);
@@ -100,18 +101,13 @@ impl Lineup {
         loop {
             let clock = self.clock.load(Ordering::Relaxed);
             let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
-            let turn = |seat: &Seat| match (scheduling, want.conversation) {
-                (Scheduling::CacheFirst, Some(conversation)) => {
-                    seat.distance(conversation, self.is_even)
-                }
-                (
-                    Scheduling::CacheFirst | Scheduling::Balance | Scheduling::PerformanceFirst,
-                    _,
-                ) => seat.turn.load(Ordering::Relaxed).max(clock),
+            let turn = |seat: &Seat| match conversation {
+                Some(conversation) => seat.distance(conversation, self.is_even),
+                None => seat.turn.load(Ordering::Relaxed).max(clock),
             };
             let views = open.filter_map(|seat| Some((seat, seat.view(want, turn(seat))?)));
             let look = |seat: &&Arc<Seat>| seat.look(tried, now);
-            let Some(seat) = pick(views, scheduling, look) else {
+            let Some(seat) = pick(views, look) else {
                 return Err(self.unavailable(want, tried, now));
             };
             if let Some(lease) = seat.claim(want, now) {

@@ -1,6 +1,6 @@
 //! Which candidate, given what is known of each: a pure choice.
 
-use crate::config::{Dispatch, Scheduling};
+use crate::config::Dispatch;
 
 /// What is cheap to know of a candidate.
 #[derive(Clone, Copy, Debug)]
@@ -67,18 +67,12 @@ pub enum Speech {
 /// asked at all.
 pub fn pick<Candidate>(
     candidates: impl IntoIterator<Item = (Candidate, View)>,
-    scheduling: Scheduling,
     look: impl Fn(&Candidate) -> Option<Look>,
 ) -> Option<Candidate> {
     let mut best = None;
     for (candidate, view) in candidates {
         let rank = |look: Look| {
-            let (turn, load) = match scheduling {
-                // `turn` is what tells them apart.
-                Scheduling::CacheFirst | Scheduling::Balance | Scheduling::PerformanceFirst => {
-                    balance(&view, look.load)
-                }
-            };
+            let (turn, load) = balance(&view, look.load);
             (look.readiness, tier(view.dispatch), view.speech, look.record, turn, load)
         };
         let at_best = rank(Look::BEST);
@@ -122,7 +116,7 @@ mod tests {
 
     fn best(cases: &[Case]) -> Option<usize> {
         let candidates = cases.iter().enumerate().map(|(place, (_, view))| (place, *view));
-        pick(candidates, Scheduling::Balance, |place| cases[*place].0)
+        pick(candidates, |place| cases[*place].0)
     }
 
     #[test]
@@ -187,7 +181,7 @@ mod tests {
             looks.set(looks.get() + 1);
             Some(LOOK)
         };
-        assert_eq!(pick([(0, VIEW), (1, later), (2, VIEW)], Scheduling::Balance, look), Some(0));
+        assert_eq!(pick([(0, VIEW), (1, later), (2, VIEW)], look), Some(0));
         assert_eq!(looks.get(), 1);
     }
 }

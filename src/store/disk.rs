@@ -360,7 +360,7 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()
     // An item is found where it was said; a client that says it again does not move it.
     let mut item =
         transaction.prepare_cached("INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)")?;
-    for id in record.output_ids().iter().chain(&record.input_ids()) {
+    for id in record.output_ids.iter().chain(&record.input_ids()) {
         if !items::stands_in(id, &record.id) {
             item.execute([&**id, &*record.id])?;
         }
@@ -375,11 +375,10 @@ fn replace(
     conversation: i64,
     record: &Record,
 ) -> rusqlite::Result<()> {
-    let mut items =
-        transaction.prepare_cached("SELECT id FROM items WHERE response = ?1 LIMIT 100000")?;
+    let mut items = transaction.prepare_cached("SELECT id FROM items WHERE response = ?1")?;
     let known = items.query_map([&*record.id], |row| row.get(0))?;
     let known = known.collect::<rusqlite::Result<Vec<String>>>()?;
-    let said = record.output_ids();
+    let said = &record.output_ids;
     for id in known.iter().filter(|id| said.iter().all(|said| **said != ***id)) {
         transaction.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([id])?;
     }

@@ -43,7 +43,7 @@ impl Recent {
     pub(super) fn insert(&mut self, record: Arc<Record>) {
         self.forget(&record.id);
         self.bytes += record.size();
-        for item in record.output_ids() {
+        for item in &record.output_ids {
             self.items.insert(item.clone(), Arc::clone(&record.id));
         }
         let turn = self.take_turn(&record.id);
@@ -100,7 +100,7 @@ impl Recent {
         let Some(entry) = self.records.remove(id) else { return false };
         self.turns.remove(&entry.turn);
         self.bytes -= entry.record.size();
-        for item in entry.record.output_ids() {
+        for item in &entry.record.output_ids {
             if self.items.get(item).is_some_and(|response| **response == *id) {
                 self.items.remove(item);
             }

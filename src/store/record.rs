@@ -28,7 +28,7 @@ pub struct Record {
     pub(super) input: Box<str>,
     /// The response object.
     pub(super) answer: Answer,
-    /// The ids of its output items.
+    /// The ids that its output items came with.
     pub(super) output_ids: Vec<Box<str>>,
 }
 
@@ -206,11 +206,6 @@ impl Record {
         self.items().into_iter().rev().find(|(_, own)| own == id).map(|(item, _)| item)
     }
 
-    /// The ids that output items came with.
-    pub(super) fn output_ids(&self) -> &[Box<str>] {
-        &self.output_ids
-    }
-
     /// The ids that input items came with.
     pub(super) fn input_ids(&self) -> Vec<Box<str>> {
         own_ids(&self.input)
@@ -304,7 +299,7 @@ mod tests {
         assert_eq!(record.item("o").unwrap().text, r#"{"id":"o","type":"message"}"#);
         assert!(record.item("msg_1_r").is_none());
         assert_eq!(record.input_items().len(), 2);
-        assert_eq!(record.output_ids(), ["o".into()]);
+        assert_eq!(record.output_ids, ["o".into()]);
         assert_eq!(record.input_ids(), ["own".into()]);
     }
 }

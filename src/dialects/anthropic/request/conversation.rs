@@ -14,7 +14,7 @@ use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::request::{
     CallKind, File, HostedItem, Image, Part, ReasoningPart, Role, Source, ToolCall, ToolResult,
-    Turn,
+    Turn, is_web,
 };
 use crate::ir::seal::{self, Seal, SealKind};
 
@@ -396,7 +396,7 @@ fn place<'a>(medium: Medium<'a>, at: At) -> Result<(Source<'a>, Option<Text<'a>>
     let source = match medium.kind.as_ref().map_or("", |kind| &kind.0) {
         "base64" => Source::Base64(need(medium.data, "data")?),
         "url" => match need(medium.url, "url")? {
-            url if super::media::is_web(&url) => Source::Url(url),
+            url if is_web(&url) => Source::Url(url),
             _ => {
                 let field = format!("{at}.source.url");
                 let message = format!("{field} must be a web address");

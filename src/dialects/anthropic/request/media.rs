@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::dialects::anthropic::wire::write::{Block, CitationsConfig, Source as Place};
 use crate::ir::losses::Losses;
-use crate::ir::request::{File, Image, Source};
+use crate::ir::request::{File, Image, Source, is_web};
 
 const PDF: &str = "application/pdf";
 
@@ -78,10 +78,6 @@ pub(super) fn document<'r>(file: &'r File<'_>, losses: &mut Losses) -> Option<Bl
 
 const fn plain(data: Cow<'_, str>) -> Place<'_> {
     Place::Text { media_type: "text/plain", data }
-}
-
-pub(super) fn is_web(url: &str) -> bool {
-    url.starts_with("https://") || url.starts_with("http://")
 }
 
 /// The type of an image, by its name or by the first letters of its base64.

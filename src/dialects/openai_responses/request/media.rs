@@ -6,7 +6,7 @@ use crate::dialects::openai_responses::wire;
 use crate::ir::Text;
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
-use crate::ir::request::{File, Image, Media, Part, Source};
+use crate::ir::request::{File, Image, Media, Part, Source, is_web};
 use wire::item::Content;
 use wire::text::Loose;
 
@@ -101,7 +101,7 @@ fn file<'a>(part: wire::item::Part<'a>, path: &str) -> Result<File<'a>, Error> {
 /// A web address or a data URI. Anything else could only mean the gateway's own disk, which is never read.
 fn located<'a>(url: Loose<'a>, field: &str) -> Result<(Source<'a>, Option<Text<'a>>), Error> {
     let url = url.into_text();
-    if url.starts_with("http://") || url.starts_with("https://") {
+    if is_web(&url) {
         return Ok((Source::Url(url), None));
     }
     match data_uri(url) {

@@ -5,7 +5,7 @@ use crate::dialects::gemini::wire::Str;
 use crate::dialects::gemini::wire::part::{Blob, FileData};
 use crate::ir::Text;
 use crate::ir::error::Error;
-use crate::ir::request::{File, Image, Media, Part, Source};
+use crate::ir::request::{File, Image, Media, Part, Source, is_web};
 
 /// Bytes in the body.
 pub(super) fn inline<'a>(blob: Blob<'a>, field: &dyn Fn() -> String) -> Result<Part<'a>, Error> {
@@ -33,7 +33,7 @@ pub(super) fn by_address<'a>(
     let unknown = if media::is_youtube(&uri) { Kind::Video } else { Kind::Image };
     let source = if media::is_google_file(&uri) {
         Source::FileId(uri)
-    } else if uri.starts_with("https://") || uri.starts_with("http://") {
+    } else if is_web(&uri) {
         Source::Url(uri)
     } else {
         // A path on the gateway's own disk is never read.

@@ -5,7 +5,7 @@ use std::slice::SliceIndex;
 
 use crate::dialects::openai_chat::wire::{InputAudio, InputFile, MediaUrl, OrText};
 use crate::ir::Text;
-use crate::ir::request::{File, Image, Media, Source};
+use crate::ir::request::{File, Image, Media, Source, is_web};
 
 use super::given;
 
@@ -55,12 +55,7 @@ fn data_of(data: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
 /// How an address begins that is its own bytes.
 const PREFIX: &str = "data:";
 
-fn is_web(url: &str) -> bool {
-    url.starts_with("https://") || url.starts_with("http://")
-}
-
-/// A `data:` address is its bytes. `None`: there is none, its data is not base64, or it is no address of the web. Such a one
-/// could only mean the disk of whoever reads it. <https://www.rfc-editor.org/rfc/rfc2397>
+/// A `data:` address is its bytes. `None`: there is none, its data is not base64, or it is no address of the web. <https://www.rfc-editor.org/rfc/rfc2397>
 pub(super) fn source_of(url: Text<'_>) -> Option<(Source<'_>, Option<Text<'_>>)> {
     if is_web(&url) {
         return Some((Source::Url(url), None));
