@@ -24,3 +24,9 @@ pub mod store;
 pub mod demo;
 pub mod proxy;
 pub mod server;
+
+pub mod loader;
+
+pub mod control;
+
+pub mod admin;

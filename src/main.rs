@@ -30,5 +30,15 @@ fn levity(out: &mut impl Write) -> Result<(), Failure> {
             cli::check::run(&arguments, &environment, out)
         }
         Parsed::Command(Command::Run(arguments)) => cli::run::run(&arguments, &environment, out),
+        Parsed::Command(Command::Status(arguments)) => {
+            cli::status::run(&arguments, &environment, out)
+        }
+        Parsed::Command(Command::Start(arguments)) => {
+            cli::start::run(&arguments, &environment, out)
+        }
+        Parsed::Command(Command::Stop(arguments)) => cli::stop::run(&arguments, &environment, out),
+        Parsed::Command(Command::Reload(arguments)) => {
+            cli::reload::run(&arguments, &environment, out)
+        }
     }
 }

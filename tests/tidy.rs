@@ -28,7 +28,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Words that stand in these files or folders alone.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("pingora", &["src/proxy/", "src/server.rs", "src/cli/", "src/admin/"]),
+    ("pingora", &["src/proxy/", "src/server/", "src/cli/", "src/admin/"]),
     ("env::var", &["src/config/"]),
     ("dialects::render_error", &["src/proxy/refuse.rs"]),
     ("SystemTime::now", &["src/clock.rs", "src/demo/"]),

@@ -4,6 +4,12 @@ pub mod check;
 pub mod init;
 pub mod run;
 
+pub mod client;
+pub mod reload;
+pub mod start;
+pub mod status;
+pub mod stop;
+
 mod log;
 mod plain;
 
@@ -39,6 +45,14 @@ pub enum Command {
     Init(init::Arguments),
     /// Validate a config and say what it means
     Check(check::Arguments),
+    /// Say what the running gateway is about
+    Status(status::Arguments),
+    /// Open the running gateway's proxy port
+    Start(start::Arguments),
+    /// Close the running gateway's proxy port; its console stays
+    Stop(stop::Arguments),
+    /// Have the running gateway read its config again
+    Reload(reload::Arguments),
 }
 
 /// The arguments of `levity run`.

@@ -1,20 +1,22 @@
 //! `levity run`: the gateway in the foreground.
 
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::io::{self, IsTerminal as _, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 
 use url::Url;
 
 use super::Run;
+use crate::admin::token::Token;
+use crate::admin::{self, Admin};
 use crate::clock::Now;
 use crate::config::environment::Environment;
-use crate::config::key::{self, ClientKey};
-use crate::config::{Account, AuthMode, Config, Dispatch, Provider, Secret, State};
+use crate::config::key::ClientKey;
+use crate::config::{Account, AuthMode, Config, Dispatch, Provider, Secret};
 use crate::dialects::Dialect;
 use crate::error::Failure;
-use crate::proxy::live::Live;
-use crate::server::{self, Server};
+use crate::loader::{Loader, Setup};
+use crate::server::{self, Server, lan, port};
 use crate::store::{self, Limits, Store};
 
 /// Runs the gateway until it is told to stop.
@@ -24,55 +26,71 @@ pub fn run(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let _lines = super::log::install(arguments.log_format, arguments.log_level);
-    let demo = if arguments.demo { Some(server::bind(([127, 0, 0, 1], 0).into())?) } else { None };
+    let demo = if arguments.demo { Some(port::bind(([127, 0, 0, 1], 0).into())?) } else { None };
     let demo_address = demo.as_ref().map(TcpListener::local_addr).transpose()?;
+    let demo_accounts = demo_address.map(demo_accounts).transpose()?.unwrap_or_default();
     let certificates = server::certificates()?;
-    let load = |previous: Option<&Live>| {
-        let mut config = Config::load(&arguments.options(), environment)?;
-        if let Some(address) = demo_address {
-            config.accounts.extend(demo_accounts(address)?);
-        }
-        usable(&config)?;
-        let client_key = key::obtain(&config.proxy, environment)?;
-        let secret = client_key.as_ref().map(ClientKey::secret);
-        Ok::<_, Failure>((
-            Live::new(config.clone(), secret, certificates.clone(), previous),
-            config,
-            client_key,
-        ))
-    };
-    let (live, config, client_key) = load(None)?;
-    let listener = server::bind(config.proxy.bind())?;
+    let loader = Loader::new(arguments.options(), environment.clone(), demo_accounts, certificates);
+    let setup = loader.load()?;
+    setup.usable()?;
+    let listener = port::bind(setup.config.proxy.bind())?;
     let address = listener.local_addr()?;
-    let store = match environment.state_folder() {
+    let console = bind_console(&setup.config);
+    let store = open_store(environment);
+    let server = Server::new(loader, &setup, store)?;
+    if let Some(listener) = demo {
+        listener.set_nonblocking(true)?;
+        server.spawn(serve_demo(listener));
+    }
+    announce(&setup, address, out)?;
+    let console = match console {
+        Some(listener) => {
+            let token = obtain_token(environment)?;
+            announce_console(&listener, &token, out)?;
+            Some((listener, admin::router(Admin::new(server.control().clone(), token))))
+        }
+        None => None,
+    };
+    for warning in &setup.config.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    out.flush()?;
+    server.run(listener, console)
+}
+
+/// The console's port, where it is on and can be had: the gateway works without it.
+fn bind_console(config: &Config) -> Option<TcpListener> {
+    if !config.console.enabled {
+        return None;
+    }
+    match port::bind(config.console.address()) {
+        Ok(listener) => Some(listener),
+        Err(failure) => {
+            log::warn!(
+                "console: {failure}; the console is off: give this gateway a console.port of its own, or set console.enabled to false"
+            );
+            None
+        }
+    }
+}
+
+/// The console's token; one that cannot be kept serves this process alone.
+fn obtain_token(environment: &Environment) -> Result<Token, Failure> {
+    let token = Token::obtain(environment.state_folder().as_deref()).or_else(|error| {
+        log::warn!("{error}; the token of this run is known to the console page alone");
+        Token::passing()
+    });
+    token.map_err(|error| Failure::failed(error.to_string()))
+}
+
+fn open_store(environment: &Environment) -> Store {
+    match environment.state_folder() {
         Some(folder) => {
             let now = Now::read().since_epoch().as_secs();
             Store::open(folder.join(store::FILE), Limits::default(), now)
         }
         None => Store::in_memory(Limits::default()),
-    };
-    let server = Server::new(live, store, certificates.clone());
-    if let Some(listener) = demo {
-        listener.set_nonblocking(true)?;
-        server.spawn(serve_demo(listener));
     }
-    announce(&config, address, client_key.as_ref(), out)?;
-    out.flush()?;
-    server.run(listener, |previous| load(Some(previous)).map(|(live, ..)| live))
-}
-
-/// Refuses to start a gateway that could answer nothing.
-fn usable(config: &Config) -> Result<(), Failure> {
-    if let State::Redis(_) = config.state {
-        return Err(Failure::wrong("state.backend: redis is not served yet")
-            .with_hint("set state.backend to memory, or leave it out"));
-    }
-    if config.accounts.iter().any(Account::is_active) {
-        return Ok(());
-    }
-    let message = "there is no account to ask: every request would fail";
-    let hint = "set GEMINI_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY or ZAI_API_KEY, or add an account to the config (`levity init` writes one); `levity run --demo` needs none";
-    Err(Failure::wrong(message).with_hint(hint))
 }
 
 /// The embedded upstream as accounts: one for each dialect, behind the owner's own.
@@ -114,23 +132,19 @@ async fn serve_demo(listener: TcpListener) {
 }
 
 /// Says what is up, and what each SDK is to be given.
-fn announce(
-    config: &Config,
-    address: SocketAddr,
-    client_key: Option<&ClientKey>,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
+fn announce(setup: &Setup, address: SocketAddr, out: &mut impl Write) -> Result<(), Failure> {
+    let config = &setup.config;
     let port = address.port();
     let base = format!("http://127.0.0.1:{port}");
     writeln!(out, "levity is running at {base}")?;
     if config.proxy.allow_lan_access {
         let host =
-            lan_address().map_or_else(|| "this machine's address".to_owned(), |ip| ip.to_string());
+            lan::address().map_or_else(|| "this machine's address".to_owned(), |ip| ip.to_string());
         writeln!(out, "  on the LAN   http://{host}:{port}")?;
     }
     let auth = config.proxy.effective_auth();
     writeln!(out, "  auth         {}", auth_in_words(auth))?;
-    match client_key {
+    match &setup.client_key {
         Some(ClientKey::Generated(path, key)) => {
             writeln!(out, "  key          {}", key.expose())?;
             writeln!(
@@ -154,8 +168,24 @@ fn announce(
     writeln!(out, "  OpenAI SDKs, Codex            base URL {base}/v1")?;
     writeln!(out, "  Anthropic SDKs, Claude Code   base URL {base}")?;
     writeln!(out, "  Gemini SDKs, Gemini CLI       base URL {base}")?;
-    for warning in &config.warnings {
-        writeln!(out, "warning: {warning}")?;
+    Ok(())
+}
+
+/// Says where the console is. The token goes to a terminal alone: what is piped or filed may be read by others.
+fn announce_console(
+    listener: &TcpListener,
+    token: &Token,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let address = listener.local_addr()?;
+    let terminal = io::stdout().is_terminal();
+    if terminal {
+        writeln!(out, "  console      http://{address}/#token={}", token.secret().expose())?;
+        return Ok(());
+    }
+    writeln!(out, "  console      http://{address}")?;
+    if let Some(path) = &token.path {
+        writeln!(out, "               its token is in {}", path.display())?;
     }
     Ok(())
 }
@@ -168,12 +198,4 @@ const fn auth_in_words(mode: AuthMode) -> &'static str {
             "all_except_health: every request but GET /healthz needs the key"
         }
     }
-}
-
-/// This machine's address in its LAN. Nothing is sent: connecting a UDP socket only looks the route up.
-fn lan_address() -> Option<std::net::IpAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    let ip = socket.local_addr().ok()?.ip();
-    (!ip.is_unspecified()).then_some(ip)
 }

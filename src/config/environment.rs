@@ -26,7 +26,7 @@ const MAX_NESTING: usize = 8;
 /// The variables of the process, or a test's own.
 ///
 /// It holds secrets, so it has no `Debug`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
 }

@@ -1,8 +1,7 @@
 //! The key that clients send: the configured one, the saved one, or a new one.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -12,7 +11,7 @@ use rand::rngs::SysRng;
 
 use super::environment::Environment;
 use super::forms::client_key;
-use super::{AuthMode, Proxy, Secret};
+use super::{AuthMode, Proxy, Secret, private};
 
 /// Where the client key comes from.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,46 +125,14 @@ fn read(path: &Path) -> Result<Option<Secret>, Error> {
 /// Saves the key unless another gateway has saved one in the meantime: then that one counts.
 fn save(path: &Path, key: Secret) -> Result<ClientKey, Error> {
     let failed = |source| Error::File { doing: "save", path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(path);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let draft = path.with_extension(std::process::id().to_string());
-    let linked = write_private(&draft, &key).and_then(|()| publish(&draft, path));
-    let outcome = match linked {
+    match private::create(path, key.expose()) {
         Ok(()) => Ok(ClientKey::Generated(path.to_owned(), key)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match read(path)? {
             Some(saved) => Ok(ClientKey::Known(saved)),
             None => Err(failed(error)),
         },
         Err(error) => Err(failed(error)),
-    };
-    // Whether it was linked or not, the draft has done its work.
-    let _ = fs::remove_file(&draft);
-    outcome
-}
-
-/// Gives a finished draft its name, in one step and never over another file.
-fn publish(draft: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(draft, path) {
-        // Some network and memory card file systems have no links and say one of these.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
-            ) =>
-        {
-            fs::rename(draft, path)
-        }
-        outcome => outcome,
     }
-}
-
-/// Writes a file that only its owner can read.
-fn write_private(path: &Path, key: &Secret) -> io::Result<()> {
-    // A draft that a killed start left behind may have another mode.
-    let _ = fs::remove_file(path);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", key.expose())?;
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Config;
 use super::environment::{Environment, SETTINGS};
 use super::file;
 use super::problem::{Place, Problem};
 use super::provider::VARIABLES;
 use super::reader::Reader;
 use super::yaml::{self, Entry, Node, Value};
+use super::{Config, Console};
 
 /// The file's name wherever it is looked for.
 pub const FILE_NAME: &str = "levity.yaml";
@@ -65,13 +65,38 @@ impl Config {
     }
 }
 
+/// `console:` of the configuration, as well as it can be told: the rest may be wrong. A file that cannot be read at all
+/// leaves the default.
+pub fn console(options: &Options, environment: &Environment) -> Console {
+    let text = find(options, environment, Path::exists).and_then(|path| {
+        let text = fs::read_to_string(&path).ok()?;
+        yaml::parse(&text, &path).ok()
+    });
+    read(text.unwrap_or_else(Node::empty_map), None, options, environment).0.console
+}
+
 /// Lays environment and flags over the tree and reads it.
 fn build(
-    mut tree: Node,
+    tree: Node,
     path: Option<&Path>,
     options: &Options,
     environment: &Environment,
 ) -> Result<Config, Error> {
+    let (config, problems) = read(tree, path, options, environment);
+    if problems.is_empty() {
+        Ok(Config { path: path.map(Path::to_owned), ..config })
+    } else {
+        Err(Error::Invalid(problems))
+    }
+}
+
+/// The configuration, with defaults in the place of what is wrong, and what is wrong.
+fn read(
+    mut tree: Node,
+    path: Option<&Path>,
+    options: &Options,
+    environment: &Environment,
+) -> (Config, Vec<Problem>) {
     for (variable, key) in SETTINGS {
         if let Some(value) = environment.get(variable) {
             tree.set(key, Node::given(Place::Variable(variable), value));
@@ -83,11 +108,7 @@ fn build(
     let mut reader = Reader::new(environment, path);
     let config = file::read(tree, &mut reader);
     let problems = reader.problems();
-    if problems.is_empty() {
-        Ok(Config { path: path.map(Path::to_owned), ..config })
-    } else {
-        Err(Error::Invalid(problems))
-    }
+    (config, problems)
 }
 
 /// The file to read: the one that is named, else the first of the usual ones that exists.

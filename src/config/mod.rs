@@ -6,6 +6,7 @@ mod file;
 mod forms;
 pub mod key;
 pub mod load;
+pub mod private;
 pub mod problem;
 mod provider;
 mod reader;
@@ -229,6 +230,13 @@ pub struct Console {
     pub enabled: bool,
     /// Its TCP port.
     pub port: u16,
+}
+
+impl Console {
+    /// The address to bind: this machine's own, always.
+    pub fn address(self) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
+    }
 }
 
 /// `state:` where shared state lives.

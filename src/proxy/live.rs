@@ -73,12 +73,12 @@ impl Live {
 }
 
 /// How many requests are open, so that a stop can wait for them.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct InFlight {
     state: Arc<State>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     open: AtomicUsize,
     idle: Notify,

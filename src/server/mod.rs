@@ -1,0 +1,193 @@
+//! The process: its runtimes, its signals, and how it ends.
+
+pub mod lan;
+pub mod port;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use pingora::server::configuration::ServerConf;
+use pingora_runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::control::{Control, Phase};
+use crate::error::Failure;
+use crate::loader::{Loader, Setup};
+use crate::store::Store;
+use port::Opener;
+
+/// The proxy loop's own bound on attempts; `pool.max_attempts` is what counts.
+const LOOP_BOUND: usize = 64;
+/// Connections kept to all upstreams together.
+const KEPT_CONNECTIONS: usize = 1024;
+/// Threads for the console and everything else beside the proxy.
+const CONTROL_THREADS: usize = 2;
+
+/// A gateway that can be run.
+pub struct Server {
+    /// The proxy's worker threads: nothing but requests runs there.
+    workers: Runtime,
+    /// Where everything else runs.
+    beside: tokio::runtime::Runtime,
+    control: Control,
+    store: Store,
+}
+
+impl Server {
+    /// A server over a configuration that has been loaded; its port is closed.
+    pub fn new(loader: Loader, setup: &Setup, store: Store) -> Result<Self, Failure> {
+        let threads = match setup.config.proxy.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let conf = ServerConf {
+            threads,
+            max_retries: LOOP_BOUND,
+            upstream_keepalive_pool_size: KEPT_CONNECTIONS,
+            ca_file: loader.certificates().map(ToOwned::to_owned),
+            ..ServerConf::default()
+        };
+        let workers = Runtime::new_no_steal(threads, "levity");
+        let beside = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(CONTROL_THREADS)
+            .thread_name("levity-control")
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::failed(format!("cannot start the runtime: {error}")))?;
+        let live = Arc::new(ArcSwap::from_pointee(loader.animate(setup, None)));
+        let opener = Opener {
+            workers: workers.get_handle().clone(),
+            conf: Arc::new(conf),
+            live: Arc::clone(&live),
+            store: store.clone(),
+        };
+        let control = Control::new(loader, setup, live, opener);
+        Ok(Self { workers, beside, control, store })
+    }
+
+    /// The handle to this server.
+    pub const fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Where tasks beside the proxy run.
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.beside.spawn(task);
+    }
+
+    /// Serves on a listener until the process is told to stop, then lets running requests finish. The console, where
+    /// there is one, is served to the very end.
+    pub fn run(
+        self,
+        listener: TcpListener,
+        console: Option<(TcpListener, Router)>,
+    ) -> Result<(), Failure> {
+        self.beside.block_on(async {
+            let mut signals = Signals::watch()
+                .map_err(|error| Failure::failed(format!("cannot watch signals: {error}")))?;
+            let started = self.control.start_on(listener).await;
+            started.map_err(|why| Failure::failed(why.to_string()))?;
+            if let Some((listener, router)) = console {
+                self.spawn(serve_console(listener, router));
+            }
+            while signals.next().await == Asked::Reload {
+                // Why not is in the log.
+                let _ = self.control.reload().await;
+            }
+            self.drain(&mut signals).await;
+            Ok::<_, Failure>(())
+        })?;
+        self.store.close();
+        self.workers.shutdown_timeout(Duration::from_millis(500));
+        self.beside.shutdown_timeout(Duration::from_millis(500));
+        Ok(())
+    }
+
+    /// Closes the port and waits for the requests under way; a second signal ends the wait.
+    async fn drain(&self, signals: &mut Signals) {
+        let state = self.control.stop(None).await;
+        if state.phase != Phase::Stopped {
+            let open = state.requests();
+            log::info!(
+                "stopping: {open} requests are still running; a second signal cuts them off"
+            );
+        }
+        tokio::select! {
+            () = self.control.stopped() => {}
+            _ = signals.next() => {
+                log::warn!("stopped with {} requests cut off", self.control.state().requests());
+            }
+        }
+    }
+}
+
+async fn serve_console(listener: TcpListener, router: Router) {
+    let listener =
+        listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+    let served = match listener {
+        Ok(listener) => axum::serve(listener, router).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        log::error!("the console stopped: {error}");
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Stop,
+    Reload,
+}
+
+/// The signals that the process listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// The file of certificate authorities to trust. The vendored OpenSSL knows no system's place for it, and Pingora panics
+/// over one that cannot be read.
+pub fn certificates() -> Result<Option<String>, Failure> {
+    let Some(path) = openssl_probe::probe().cert_file else {
+        log::warn!("no CA certificates found: install ca-certificates, or set SSL_CERT_FILE");
+        return Ok(None);
+    };
+    let unusable = |reason: String| {
+        Failure::failed(format!("cannot read the CA certificates in {}: {reason}", path.display()))
+            .with_hint("set SSL_CERT_FILE to a PEM file of the authorities to trust")
+    };
+    let pem = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
+    let found =
+        openssl::x509::X509::stack_from_pem(&pem).map_err(|error| unusable(error.to_string()))?;
+    if found.is_empty() {
+        return Err(unusable("no certificate in it".to_owned()));
+    }
+    Ok(Some(path.to_string_lossy().into_owned()))
+}
