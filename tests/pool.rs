@@ -117,7 +117,7 @@ fn the_clients_own_dialect_comes_first() {
     let (pool, now) = (pool(&accounts), Now::read());
     let ask = |client, reach| {
         pool.lease(
-            &Want { model: "m", client, reach, prefer: None, conversation: None },
+            &Want { model: "m", client, reach, prefer: None, tokens: 0, conversation: None },
             &[],
             now.monotonic,
         )
@@ -147,6 +147,7 @@ fn a_count_goes_to_who_can_count() {
         client,
         reach: Reach::Counted,
         prefer: None,
+        tokens: 0,
         conversation: None,
     };
     let now = Now::read();
@@ -176,6 +177,7 @@ fn only_accounts_that_serve_the_model_and_the_client_are_asked() {
         client: Dialect::Anthropic,
         reach: Reach::Translated,
         prefer: None,
+        tokens: 0,
         conversation: None,
     };
     for (asked, sent) in [
@@ -296,7 +298,7 @@ fn one_request_tests_a_cooled_account_and_its_first_token_opens_it() {
     let due = now.after(seconds(5));
     let mut probe = pool.lease(&want("m"), &[], due.monotonic).unwrap();
     assert_eq!(exhausted(&pool, &[], due).retry_after(due.monotonic), Some(1));
-    probe.answered();
+    probe.answered(now.monotonic);
     assert!(
         pool.lease(&want("m"), &[], due.monotonic).is_ok(),
         "the stream goes on, the account is open"
@@ -320,7 +322,7 @@ fn a_second_attempt_goes_to_an_account_that_is_known_to_work() {
     let (pool, now) = (pool(&[account("a"), account("b"), account("c"), fallback]), Now::read());
     let ids: Vec<_> = pool.accounts().map(Account::id).collect();
     let mut answered = pool.lease(&want("m"), &[ids[0], ids[1]], now.monotonic).unwrap();
-    answered.answered();
+    answered.answered(now.monotonic);
     for _ in 0..3 {
         assert_eq!(name(&pool.lease(&want("m"), &[ids[0]], now.monotonic).unwrap()), "c");
     }
@@ -365,51 +367,4 @@ fn made_up_model_names_are_no_leak() {
     }
     let remembered = pool.accounts().next().unwrap().resting_models(now.monotonic).len();
     assert!(remembered <= 1024, "{remembered}");
-}
-
-/// A thousand conversations of ten turns, interleaved, on five accounts.
-#[test]
-fn cache_first_keeps_conversations_and_spreads_them() {
-    let names = ["a", "b", "c", "d", "e"];
-    let cache_first =
-        |accounts: &[config::Account]| Pool::new(accounts, Scheduling::CacheFirst, None);
-    let pool = cache_first(&names.map(account));
-    let now = Now::read();
-    let turn = |pool: &Pool, conversation: u64, now: Now| {
-        serve(pool, &Want { conversation: Some(conversation), ..want("m") }, now)
-    };
-    let conversations = || (0..1000_u64).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let homes: Vec<String> = conversations().map(|number| turn(&pool, number, now)).collect();
-    for later in 1..10 {
-        let now = now.after(seconds(later));
-        for (number, home) in conversations().zip(&homes) {
-            assert_eq!(turn(&pool, number, now), *home);
-        }
-    }
-    for name in names {
-        let share = homes.iter().filter(|home| **home == name).count();
-        assert!((160..=240).contains(&share), "{name}: {share}");
-    }
-
-    // One account is limited: its conversations are spread over the rest, no other moves, and then they come back.
-    let lease = pool.lease(&Want { prefer: None, ..want("m") }, &[], now.monotonic).unwrap();
-    let gone = name(&lease).to_owned();
-    lease.settle(limited_for(Scope::Account, 60, now), now.monotonic);
-    for (number, home) in conversations().zip(&homes) {
-        let asked = turn(&pool, number, now.after(seconds(1)));
-        assert_eq!(asked == *home, *home != gone);
-    }
-    for (number, home) in conversations().zip(&homes) {
-        assert_eq!(turn(&pool, number, now.after(seconds(61))), *home);
-    }
-
-    // The same on another replica; an account of thrice the weight has thrice as many.
-    let replica = cache_first(&names.map(account));
-    let pool = cache_first(&[weighted("a", 3), account("b")]);
-    let mut of_a = 0;
-    for (number, home) in conversations().zip(&homes) {
-        assert_eq!(turn(&replica, number, now), *home);
-        of_a += u32::from(turn(&pool, number, now) == "a");
-    }
-    assert!((700..=800).contains(&of_a), "{of_a}");
 }

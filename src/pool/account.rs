@@ -1,15 +1,14 @@
 //! One upstream account: what it serves, and how it fares.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
 use super::cooldown::Standing;
 use super::gate::Gate;
+use super::limits::Limit;
+use super::model::Models;
 use super::{Reach, Want};
 use crate::config::{self, Dispatch};
 use crate::dialects::Dialect;
@@ -143,9 +142,16 @@ impl Account {
 
     /// The models that are not open at this account.
     pub fn resting_models(&self, now: Instant) -> Vec<(Arc<str>, Standing)> {
-        let models = self.gates.models.lock();
-        let standings = models.iter().map(|(model, gate)| (Arc::clone(model), gate.standing(now)));
+        let models = self.gates.models.all().into_iter();
+        let standings = models.map(|(name, model)| (name, model.gate.standing(now)));
         standings.filter(|(_, standing)| *standing != Standing::Open).collect()
+    }
+
+    /// What its provider last said of the limits of each model, with what is left of them now.
+    pub fn limits(&self, now: Instant) -> Vec<(Arc<str>, Vec<Limit>)> {
+        let models = self.gates.models.all().into_iter();
+        let limits = models.map(|(name, model)| (name, model.limits.all(now)));
+        limits.filter(|(_, limits)| !limits.is_empty()).collect()
     }
 }
 
@@ -200,31 +206,9 @@ impl Live {
     }
 }
 
-/// What bars an account or one of its models.
+/// What bars an account, and what is known of its models.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     pub(super) account: Gate,
-    models: Mutex<HashMap<Arc<str>, Arc<Gate>>>,
-}
-
-/// Model names come from clients: a pattern `*` must not make them a leak.
-const MODELS_KEPT: usize = 1024;
-
-impl Gates {
-    /// The gate of a model, by its upstream name.
-    pub(super) fn model(&self, model: &str) -> (Arc<str>, Arc<Gate>) {
-        let mut models = self.models.lock();
-        if let Some((name, gate)) = models.get_key_value(model) {
-            return (Arc::clone(name), Arc::clone(gate));
-        }
-        let (name, gate) = (Arc::<str>::from(model), Arc::<Gate>::default());
-        if models.len() >= MODELS_KEPT {
-            models.retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.is_open());
-        }
-        // When all of them are in use this one is not remembered, and works all the same.
-        if models.len() < MODELS_KEPT {
-            models.insert(Arc::clone(&name), Arc::clone(&gate));
-        }
-        (name, gate)
-    }
+    pub(super) models: Models,
 }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use http::HeaderMap;
+
 use super::account::{Account, Live};
 use super::cooldown::{Cause, Wait};
 use super::gate::{Gate, Ticket};
+use super::limits;
 use super::lineup::Seat;
 use super::verdict::{Failure, Kind, Outcome, Scope, Verdict};
+use crate::clock::Now;
 use crate::dialects::Dialect;
 
 /// One request's slot at one account.
@@ -46,7 +50,7 @@ impl Lease {
         if !account.live.take_slot(account.config.max_concurrency) {
             return None;
         }
-        let Some(tickets) = Tickets::take(account, &seat.gate, now) else {
+        let Some(tickets) = Tickets::take(account, &seat.known.gate, now) else {
             account.live.give_slot();
             return None;
         };
@@ -74,10 +78,20 @@ impl Lease {
         self.since
     }
 
+    /// The head of the account's answer is here: what it says of the limits counts from now on.
+    /// The clock is read where it says something.
+    pub fn heard(&self, headers: &HeaderMap, clock: fn() -> Now) {
+        if limits::are_in(headers) {
+            self.seat.known.limits.hear(headers, clock());
+        }
+    }
+
     /// The answer has begun with meaning: the account works, and a probe need not wait for the
     /// answer's end.
-    pub fn answered(&mut self) {
+    pub fn answered(&mut self, now: Instant) {
         let Some(tickets) = self.tickets else { return };
+        let first_byte = now.saturating_duration_since(self.since);
+        self.seat.known.latency.measure(first_byte, now);
         self.apply(tickets, [Effect::Clear; 3], self.since);
         self.tickets = Some(tickets.answered());
         self.seat.account.live.proven.store(true, Ordering::Relaxed);
@@ -93,11 +107,11 @@ impl Lease {
 
     fn apply(&self, tickets: Tickets, effects: [Effect; 3], now: Instant) {
         let [provider, account, model] = effects;
-        let Seat { account: owner, gate, .. } = &*self.seat;
+        let Seat { account: owner, known, .. } = &*self.seat;
         let gates = [
             (&*owner.provider, tickets.provider, provider),
             (&owner.gates.account, tickets.account, account),
-            (&**gate, tickets.model, model),
+            (&known.gate, tickets.model, model),
         ];
         for (gate, ticket, effect) in gates {
             match effect {

@@ -9,6 +9,7 @@ use super::account::{Account, AccountId};
 use super::cooldown::Standing;
 use super::gate::Gate;
 use super::lease::Lease;
+use super::model::Model;
 use super::pick::{Look, Readiness, Record, Speech, View, pick};
 use super::unavailable::{Exhausted, Passed, Unavailable, Why};
 use super::{Reach, Want};
@@ -38,8 +39,8 @@ pub(super) struct Seat {
     pub(super) account: Arc<Account>,
     /// The model's name there.
     pub(super) model: Arc<str>,
-    /// The model's own gate.
-    pub(super) gate: Arc<Gate>,
+    /// What is known of the model there.
+    pub(super) known: Arc<Model>,
     id: AccountId,
     /// Its name as a number: where it stands among conversations.
     place: u64,
@@ -56,6 +57,27 @@ pub(super) struct Seat {
 
 /// One turn of weight 1.
 const STRIDE: u64 = 1 << 20;
+
+/// What decides among accounts of which all else is alike.
+#[derive(Clone, Copy)]
+enum Order {
+    /// Whose turn it is.
+    Turn,
+    /// Who is nearest to a conversation.
+    Conversation(u64),
+    /// Who answers soonest.
+    Latency,
+}
+
+impl Order {
+    const fn of(scheduling: Scheduling, want: &Want<'_>) -> Self {
+        match (scheduling, want.conversation) {
+            (Scheduling::CacheFirst, Some(conversation)) => Self::Conversation(conversation),
+            (Scheduling::PerformanceFirst, _) => Self::Latency,
+            (Scheduling::CacheFirst | Scheduling::Balance, _) => Self::Turn,
+        }
+    }
+}
 
 /// Who is not to be asked again for this request.
 struct Skip<'a> {
@@ -93,7 +115,7 @@ impl Lineup {
         scheduling: Scheduling,
         now: Instant,
     ) -> Result<Lease, Unavailable> {
-        let conversation = want.conversation.filter(|_| scheduling == Scheduling::CacheFirst);
+        let order = Order::of(scheduling, want);
         let mut skip = Skip { tried, lost: Vec::new() };
         if let Some(lease) = want.prefer.and_then(|id| self.preferred(id, want, tried, now)) {
             return Ok(lease);
@@ -101,17 +123,20 @@ impl Lineup {
         loop {
             let clock = self.clock.load(Ordering::Relaxed);
             let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
-            let turn = |seat: &Seat| match conversation {
-                Some(conversation) => seat.distance(conversation, self.is_even),
-                None => seat.turn.load(Ordering::Relaxed).max(clock),
+            let turn = |seat: &Seat| match order {
+                Order::Conversation(conversation) => seat.distance(conversation, self.is_even),
+                Order::Latency => seat.expected_latency(now),
+                Order::Turn => seat.turn.load(Ordering::Relaxed).max(clock),
             };
             let views = open.filter_map(|seat| Some((seat, seat.view(want, turn(seat))?)));
-            let look = |seat: &&Arc<Seat>| seat.look(tried, now);
+            let look = |seat: &&Arc<Seat>| seat.look(want, tried, now);
             let Some(seat) = pick(views, look) else {
                 return Err(self.unavailable(want, tried, now));
             };
             if let Some(lease) = seat.claim(want, now) {
-                self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
+                if matches!(order, Order::Turn) {
+                    self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
+                }
                 return Ok(lease);
             }
             skip.lost.push(seat.id);
@@ -131,14 +156,11 @@ impl Lineup {
         }
         let seat = self.seats.iter().find(|seat| seat.id == id)?;
         seat.speech(want)?;
-        let look = seat.look(tried, now)?;
+        let look = seat.look(want, tried, now)?;
         if look.readiness > Readiness::Due {
             return None;
         }
-        let lease = seat.claim(want, now)?;
-        let clock = self.clock.load(Ordering::Relaxed);
-        self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
-        Some(lease)
+        seat.claim(want, now)
     }
 
     /// Why each account was not had.
@@ -156,14 +178,14 @@ impl Lineup {
 impl Seat {
     fn new(account: &Arc<Account>, model: &str) -> Option<Self> {
         let model = account.upstream_model(model)?;
-        let (model, gate) = account.gates.model(&model);
+        let (model, known) = account.gates.models.named(&model);
         let stride = (STRIDE / u64::from(account.config.weight.get())).max(1);
         let mut hash = DefaultHasher::new();
         hash.write(account.config.name.as_bytes());
         Some(Self {
             account: Arc::clone(account),
             model,
-            gate,
+            known,
             id: account.id,
             place: hash.finish(),
             // Half a stride in, weights 5 and 1 go a a a b a a and not b a a a a a.
@@ -205,9 +227,19 @@ impl Seat {
         if is_even {
             return chance;
         }
-        let share = (chance >> 11) as f64 / (1_u64 << 53) as f64;
-        let weight = f64::from(self.account.config.weight.get());
-        (-share.max(f64::MIN_POSITIVE).ln() / weight * (1_u64 << 40) as f64) as u64
+        let weight = f64::from(self.weight());
+        (negative_log2(chance) / weight * (1_u64 << 40) as f64) as u64
+    }
+
+    /// The time to the first byte that the account makes expect, and as much again for each request that it has under way,
+    /// so that the fastest is not buried; less for a greater weight. An account that nobody has measured is first.
+    fn expected_latency(&self, now: Instant) -> u64 {
+        let requests = u64::from(self.account.in_flight()) + 1;
+        self.known.latency.expected(now).saturating_mul(requests) / u64::from(self.weight())
+    }
+
+    fn weight(&self) -> u32 {
+        self.account.config.weight.get()
     }
 
     fn view(&self, want: &Want<'_>, turn: u64) -> Option<View> {
@@ -215,7 +247,7 @@ impl Seat {
     }
 
     /// `None` when the account is full or barred.
-    fn look(&self, tried: &[AccountId], now: Instant) -> Option<Look> {
+    fn look(&self, want: &Want<'_>, tried: &[AccountId], now: Instant) -> Option<Look> {
         let in_flight = self.account.in_flight();
         let most = self.account.config.max_concurrency;
         if most > 0 && in_flight >= most {
@@ -225,11 +257,20 @@ impl Seat {
         // A second attempt goes to what is known to work, if anything is.
         let proven = tried.is_empty() || self.account.live.proven.load(Ordering::Relaxed);
         let record = if proven { Record::Proven } else { Record::Unproven };
-        Some(Look { readiness: self.readiness(tried, now)?, record, load })
+        let readiness = self.readiness(tried, now)?.max(self.headroom(want, now));
+        Some(Look { readiness, record, load })
+    }
+
+    /// Whether enough is left of the provider's limits for the request.
+    fn headroom(&self, want: &Want<'_>, now: Instant) -> Readiness {
+        match self.known.limits.short_until(want.tokens, now) {
+            Some(_) => Readiness::Short,
+            None => Readiness::Open,
+        }
     }
 
     fn gates(&self) -> [&Gate; 3] {
-        [&self.account.provider, &self.account.gates.account, &self.gate]
+        [&self.account.provider, &self.account.gates.account, &self.known.gate]
     }
 
     /// The worst of the three; `None` when barred.
@@ -249,7 +290,10 @@ impl Seat {
     }
 
     fn claim(self: &Arc<Self>, want: &Want<'_>, now: Instant) -> Option<Lease> {
-        Lease::claim(self, self.account.dialect_for(want.client, want.reach)?, now)
+        let dialect = self.account.dialect_for(want.client, want.reach)?;
+        let lease = Lease::claim(self, dialect, now)?;
+        self.known.limits.take(want.tokens);
+        Some(lease)
     }
 
     /// Moves on by one turn; answers the turn that was taken.
@@ -274,6 +318,18 @@ const fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
+}
+
+/// `-log2` of a number as a share of 2^64, to 1/5000: a logarithm of the library's would be most of a choice among a
+/// hundred accounts.
+#[expect(clippy::cast_precision_loss, reason = "53 bits of 64 are plenty")]
+fn negative_log2(chance: u64) -> f64 {
+    let chance = chance | 1;
+    let zeros = chance.leading_zeros();
+    // What follows the first bit, as a share: log2(1 + share) is near share, and this is what it exceeds it by.
+    let share = ((chance << zeros) << 1) as f64 / 2_f64.powi(64);
+    let bulge = share * (1.0 - share) * (0.4381 - 0.2367 * share + 0.0803 * share * share);
+    f64::from(zeros) + 1.0 - share - bulge
 }
 
 const fn bit(dialect: Dialect) -> u8 {

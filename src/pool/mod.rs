@@ -12,8 +12,11 @@ pub mod account;
 pub mod cooldown;
 mod fault;
 mod gate;
+mod latency;
 pub mod lease;
+pub mod limits;
 mod lineup;
+mod model;
 pub mod pick;
 pub mod unavailable;
 pub mod verdict;
@@ -59,6 +62,8 @@ pub struct Want<'a> {
     pub reach: Reach,
     /// The account that had better answer, where it can: it holds what the request goes on from.
     pub prefer: Option<AccountId>,
+    /// About how many tokens it holds: an account that has fewer left of its limit is passed over.
+    pub tokens: u64,
     /// A number of the conversation that it belongs to: with `cache_first` all its turns go to one account.
     pub conversation: Option<u64>,
 }

@@ -37,6 +37,8 @@ pub enum Readiness {
     Open,
     /// It would be a probe.
     Due,
+    /// Its provider said that too little is left of a limit for this request.
+    Short,
     /// It failed a moment ago.
     Resting,
 }
@@ -137,10 +139,12 @@ mod tests {
         let unproven = (Some(Look { record: Record::Unproven, ..LOOK }), View { turn: 0, ..VIEW });
         let sooner = View { turn: 0, ..VIEW };
         let due = (Some(Look { readiness: Readiness::Due, ..LOOK }), sooner);
+        let short = (Some(Look { readiness: Readiness::Short, ..LOOK }), sooner);
         let resting = (Some(Look { readiness: Readiness::Resting, ..LOOK }), sooner);
         let better_first = [
             (open, due),
-            (due, resting),
+            (due, short),
+            (short, resting),
             (fallback, resting),
             (exclusive, open),
             (open, fallback),

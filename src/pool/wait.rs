@@ -53,10 +53,10 @@ fn outright(said: &Said<'_>, clock: Clock) -> Option<Duration> {
 
 /// The provider's own clock where it sent a `Date`: a wrong local clock then does no harm.
 #[derive(Clone, Copy)]
-struct Clock(SystemTime);
+pub(super) struct Clock(SystemTime);
 
 impl Clock {
-    fn of(headers: &HeaderMap, now: Now) -> Self {
+    pub(super) fn of(headers: &HeaderMap, now: Now) -> Self {
         let date = headers.get(header::DATE).and_then(|value| value.to_str().ok());
         Self(date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now.wall))
     }
@@ -66,7 +66,7 @@ impl Clock {
     }
 
     /// A header that may be a date, a number of seconds, or seconds or milliseconds since 1970.
-    fn reset(self, text: &str) -> Option<Duration> {
+    pub(super) fn reset(self, text: &str) -> Option<Duration> {
         if let Ok(number) = text.parse::<f64>() {
             // OpenRouter counts milliseconds, GitHub seconds; below a billion nothing is a date.
             return match number {

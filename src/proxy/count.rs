@@ -69,6 +69,7 @@ fn is_ours(exchange: &Exchange, call: &Call) -> bool {
             client: call.dialect,
             reach,
             prefer: None,
+            tokens: 0,
             conversation: None,
         };
         exchange.live.pool.accounts().any(|account| account.serves(&want).is_some())

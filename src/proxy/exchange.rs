@@ -167,7 +167,7 @@ impl Exchange {
         if let Some(attempt) = &mut self.attempt
             && status.is_success()
         {
-            attempt.lease.answered();
+            attempt.lease.answered(self.began.monotonic + after);
         }
     }
 

@@ -47,6 +47,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
+use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::store::Store;
 use attempt::Telling;
@@ -177,6 +178,7 @@ impl ProxyHttp for Gateway {
         let Exchange { call: Some(call), attempt: Some(attempt), id, .. } = &mut **exchange else {
             return Error::e_explain(ErrorType::InternalError, "no attempt");
         };
+        attempt.lease.heard(&head.headers, Now::read);
         let head = std::mem::replace(head, reply::bare_head(StatusCode::OK));
         exchange.reply = Some(Reply::new(head, call, attempt, id));
         Ok(())

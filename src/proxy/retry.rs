@@ -81,9 +81,14 @@ fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
         pool.accounts().find(|account| account.config.name == name).map(Account::id)
     });
     let conversation = call.conversation;
-    let want = Want { model: &call.model, client: call.dialect, reach, prefer, conversation };
+    let tokens = call.body.len() as u64 / BYTES_PER_TOKEN;
+    let want =
+        Want { model: &call.model, client: call.dialect, reach, prefer, tokens, conversation };
     exchange.live.pool.lease(&want, &exchange.tried(), Instant::now())
 }
+
+/// What a token takes of a request's body, roughly: what is estimated here is compared with limits of many thousands.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// Which accounts can do it.
 const fn reach(operation: &Operation) -> Reach {

@@ -38,6 +38,7 @@ pub(crate) const fn want(model: &str) -> Want<'_> {
         client: Dialect::OpenAiChat,
         reach: Reach::Translated,
         prefer: None,
+        tokens: 100,
         conversation: None,
     }
 }
