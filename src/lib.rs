@@ -23,6 +23,8 @@ pub mod store;
 
 pub mod demo;
 pub mod proxy;
+
+pub mod cooldowns;
 pub mod server;
 
 pub mod loader;

@@ -12,6 +12,7 @@ use levity::config::{self, Dispatch, Scheduling, Secret};
 use levity::dialects::Dialect;
 use levity::pool::account::{Account, AccountId, Tally};
 use levity::pool::cooldown::{Cause, Standing, Wait};
+use levity::pool::kept::Kept;
 use levity::pool::unavailable::{Exhausted, Unavailable, Why};
 use levity::pool::verdict::{Failure, Kind, Outcome, Scope, Verdict};
 use levity::pool::{Pool, Reach, Want};
@@ -243,6 +244,41 @@ fn a_refused_key_is_out_until_it_changes() {
     let changed = config::Account { api_key: Secret::new("another"), ..before };
     let changed = Pool::new(&[changed], Scheduling::Balance, Some(&same));
     assert!(changed.lease(&want("m"), &[], later.monotonic).is_ok());
+}
+
+#[test]
+fn what_a_provider_named_comes_back_after_a_restart() {
+    let accounts = [account("a"), account("b"), account("c"), account("d"), account("e")];
+    let (before, now) = (pool(&accounts), Now::read());
+    for verdict in [
+        limited_for(Scope::Account, 90, now),
+        limited_for(Scope::Model, 20, now),
+        Verdict::failed(Failure::Server),
+        REJECTED,
+    ] {
+        settle(&before, verdict, now);
+    }
+    let written = serde_json::to_string(&before.kept(now)).unwrap();
+    let kept: Vec<Kept> = serde_json::from_str(&written).unwrap();
+    assert_eq!(kept.len(), 2, "two have a time: {written}");
+
+    let later = now.after(seconds(10));
+    let after = pool(&accounts);
+    after.restore(&kept, later);
+    let barred = |pool: &Pool, now: Now| -> Vec<String> {
+        let open: Vec<String> = (0..10).map(|_| serve(pool, &want("m"), now)).collect();
+        let names = ["a", "b", "c", "d", "e"].map(ToOwned::to_owned);
+        names.into_iter().filter(|name| !open.contains(name)).collect()
+    };
+    assert_eq!(barred(&after, later), ["a", "b"]);
+    assert_eq!(barred(&after, now.after(seconds(21))), ["a"]);
+    assert!(after.kept(later).iter().zip(&kept).all(|(again, first)| again.is_like(first)));
+
+    let changed =
+        accounts.map(|account| config::Account { api_key: Secret::new("new"), ..account });
+    let changed = pool(&changed);
+    changed.restore(&kept, later);
+    assert!(barred(&changed, later).is_empty(), "another key is another account");
 }
 
 #[test]

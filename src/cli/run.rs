@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -13,6 +14,7 @@ use crate::clock::Now;
 use crate::config::environment::Environment;
 use crate::config::key::ClientKey;
 use crate::config::{Account, AuthMode, Config, Dispatch, Provider, Secret};
+use crate::cooldowns::Cooldowns;
 use crate::dialects::Dialect;
 use crate::error::Failure;
 use crate::loader::{Loader, Setup};
@@ -38,6 +40,13 @@ pub fn run(
     let console = bind_console(&setup.config);
     let store = open_store(environment);
     let server = Server::new(loader, &setup, store)?;
+    let live = Arc::clone(server.control().live());
+    let cooldowns = environment
+        .state_folder()
+        .map(|folder| Arc::new(Cooldowns::restore(&folder, &live.load().pool)));
+    if let Some(cooldowns) = &cooldowns {
+        server.spawn(Arc::clone(cooldowns).keep(Arc::clone(&live)));
+    }
     if let Some(listener) = demo {
         listener.set_nonblocking(true)?;
         server.spawn(serve_demo(listener));
@@ -55,7 +64,11 @@ pub fn run(
         writeln!(out, "warning: {warning}")?;
     }
     out.flush()?;
-    server.run(listener, console)
+    server.run(listener, console)?;
+    if let Some(cooldowns) = cooldowns {
+        cooldowns.write(&live.load().pool);
+    }
+    Ok(())
 }
 
 /// The console's port, where it is on and can be had: the gateway works without it.

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock;
 
 /// Why something rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Too many requests or tokens in a short window.
     Rate,
@@ -155,6 +158,14 @@ impl Rest {
     }
 }
 
+/// A cooldown that forbids and has an end: what is worth keeping over a restart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rested {
+    pub(super) cause: Cause,
+    pub(super) until: Instant,
+    pub(super) strikes: usize,
+}
+
 /// Whether a strike's request was sent after the last strike was known.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum News {
@@ -181,6 +192,19 @@ impl Cooldown {
             State::Open => None,
             State::Cooling(rest) | State::Probing { rest, .. } => Some(rest),
         }
+    }
+
+    /// What of it is worth keeping over a restart.
+    pub(super) fn rested(&self, now: Instant) -> Option<Rested> {
+        let rest = self.rest().filter(|rest| rest.hold == Hold::Firm && !rest.over(now))?;
+        Some(Rested { cause: rest.cause, until: rest.until?, strikes: self.strikes })
+    }
+
+    /// The same as it was.
+    pub(super) const fn restored(rested: Rested) -> Self {
+        let Rested { cause, until, strikes } = rested;
+        let rest = Rest { cause, hold: Hold::Firm, until: Some(until) };
+        Self { state: State::Cooling(rest), strikes }
     }
 
     /// A request goes out to test it.

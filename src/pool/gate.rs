@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::cooldown::{Cause, Cooldown, News, Standing, Wait};
+use super::cooldown::{Cause, Cooldown, News, Rested, Standing, Wait};
 
 /// A cooldown behind a lock, and one atomic word that says whether there is anything to lock for.
 #[derive(Debug, Default)]
@@ -91,6 +91,19 @@ impl Gate {
             *cooldown = Cooldown::default();
             self.word.store(closed ^ 1, Ordering::Release);
         }
+    }
+
+    /// What of it is worth keeping over a restart.
+    pub(super) fn rested(&self, now: Instant) -> Option<Rested> {
+        self.cooldown.lock().rested(now)
+    }
+
+    /// Closes it as it was before a restart.
+    pub(super) fn restore(&self, rested: Rested) {
+        let mut cooldown = self.cooldown.lock();
+        let strikes = self.word.load(Ordering::Acquire) >> 1;
+        *cooldown = Cooldown::restored(rested);
+        self.word.store((strikes + 1) << 1 | 1, Ordering::Release);
     }
 
     /// The answer said nothing: a probe leaves its place to the next request.

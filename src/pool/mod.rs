@@ -12,6 +12,7 @@ pub mod account;
 pub mod cooldown;
 mod fault;
 mod gate;
+pub mod kept;
 mod latency;
 pub mod lease;
 pub mod limits;

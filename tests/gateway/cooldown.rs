@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use levity::dialects::Dialect;
+use nix::sys::signal::Signal;
 
 use crate::support::client::Reply;
-use crate::support::gateway::{Config, Gateway};
+use crate::support::eventually;
+use crate::support::gateway::{Account, Config, Gateway};
 use crate::support::samples::{self, MODEL, refused};
 use crate::support::script::{Answer, Seen};
 use crate::support::upstream::Upstream;
@@ -180,5 +182,56 @@ async fn an_account_that_is_out_is_not_asked_though_it_is_the_only_one() {
     gateway.send(&samples::call(CHAT, MODEL)).await;
     let reply = gateway.send(&samples::call(CHAT, MODEL)).await;
     refused(CHAT, 503, &reply);
+    assert_eq!(upstream.count(), 1, "requests upstream");
+}
+
+#[tokio::test]
+async fn a_time_that_a_provider_named_outlives_a_restart() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().to_str().unwrap();
+    let busy = samples::refusal(CHAT, 429, "slow down").header("retry-after", "40");
+    let upstream = Upstream::in_turn([busy, samples::good(CHAT)]).await;
+    let config = Config::one(CHAT, &upstream).env("XDG_STATE_HOME", folder);
+
+    let gateway = Gateway::start(&config).await;
+    refused(CHAT, 429, &gateway.send(&samples::call(CHAT, MODEL)).await);
+    drop(gateway);
+    let gateway = Gateway::start(&config).await;
+    let reply = gateway.send(&samples::call(CHAT, MODEL)).await;
+    refused(CHAT, 429, &reply);
+    assert!((30..=40).contains(&retry_after(&reply)));
+    assert_eq!(gateway.send(&samples::call(CHAT, "another")).await.status, 200);
+    assert_eq!(upstream.count(), 2, "requests upstream");
+    drop(gateway);
+
+    let file = state.path().join("levity/cooldowns.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("sk-"), "a key in {text}");
+    // With another key the account is another one; what cannot be read is no reason not to start.
+    let another = Config::new()
+        .account(Account::new("only", CHAT, &upstream.url()).set("api_key", "another"));
+    let gateway = Gateway::start(&another.env("XDG_STATE_HOME", folder)).await;
+    assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+    drop(gateway);
+    std::fs::write(&file, "not JSON").unwrap();
+    let gateway = Gateway::start(&config).await;
+    let said = "cooldowns of the last run are not known";
+    eventually("the warning", || gateway.stderr().contains(said).then_some(())).await;
+    assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_killed_gateway_has_written_its_cooldowns_down() {
+    let state = tempfile::tempdir().unwrap();
+    let busy = samples::refusal(CHAT, 429, "slow down").header("retry-after", "40");
+    let upstream = Upstream::always(busy).await;
+    let config = Config::one(CHAT, &upstream).env("XDG_STATE_HOME", state.path().to_str().unwrap());
+    let gateway = Gateway::start(&config).await;
+    refused(CHAT, 429, &gateway.send(&samples::call(CHAT, MODEL)).await);
+    let file = state.path().join("levity/cooldowns.json");
+    eventually("the file", || file.exists().then_some(())).await;
+    gateway.signal(Signal::SIGKILL);
+    let gateway = Gateway::start(&config).await;
+    refused(CHAT, 429, &gateway.send(&samples::call(CHAT, MODEL)).await);
     assert_eq!(upstream.count(), 1, "requests upstream");
 }

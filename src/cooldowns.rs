@@ -1,0 +1,95 @@
+//! The file that keeps the providers' cooldowns over a restart.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::clock::Now;
+use crate::pool::Pool;
+use crate::pool::kept::Kept;
+use crate::proxy::live::Live;
+
+/// The file's name in the state folder.
+const FILE: &str = "cooldowns.json";
+/// How soon a change is written down.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The file, and what was written to it last.
+#[derive(Debug)]
+pub struct Cooldowns {
+    path: PathBuf,
+    written: Mutex<Vec<Kept>>,
+}
+
+impl Cooldowns {
+    /// Puts back what an earlier run left in the folder. A file that cannot be read is no reason not to start.
+    pub fn restore(folder: &Path, pool: &Pool) -> Self {
+        let path = folder.join(FILE);
+        let written = match read(&path) {
+            Ok(kept) => kept,
+            Err(error) => {
+                log::warn!("cooldowns of the last run are not known: {}: {error}", path.display());
+                Vec::new()
+            }
+        };
+        pool.restore(&written, Now::read());
+        Self { path, written: Mutex::new(written) }
+    }
+
+    /// Writes changes down as they happen, for ever.
+    pub async fn keep(self: Arc<Self>, live: Arc<ArcSwap<Live>>) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let (cooldowns, live) = (Arc::clone(&self), live.load_full());
+            // A disk may be slow, and must not hold up requests.
+            if tokio::task::spawn_blocking(move || cooldowns.write(&live.pool)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Writes what is known now, where it is news.
+    pub fn write(&self, pool: &Pool) {
+        let kept = pool.kept(Now::read());
+        let mut written = self.written.lock();
+        let is_news = written.len() != kept.len()
+            || written.iter().zip(&kept).any(|(old, new)| !old.is_like(new));
+        if !is_news {
+            return;
+        }
+        if let Err(error) = replace(&self.path, &kept) {
+            // Once is enough: the next attempt is for the next change.
+            log::warn!(
+                "cannot keep cooldowns for the next start: {}: {error}",
+                self.path.display()
+            );
+        }
+        *written = kept;
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<Kept>> {
+    match fs::read(path) {
+        Ok(text) => Ok(serde_json::from_slice(&text)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// In one step: a reader finds the old file or the new one, whole.
+fn replace(path: &Path, kept: &[Kept]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let draft = path.with_extension(std::process::id().to_string());
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(&serde_json::to_vec(kept)?)?;
+    fs::rename(&draft, path)
+}
