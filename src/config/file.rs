@@ -12,7 +12,8 @@ use super::forms::{
 use super::reader::{Key, Reader, Section};
 use super::yaml::Node;
 use super::{
-    AuthMode, Config, Console, Monitor, Pool, Proxy, Retention, Scheduling, Secret, State, Timeouts,
+    AuthMode, Config, Console, Monitor, Pool, Proxy, Queue, Retention, Scheduling, Secret, State,
+    Timeouts,
 };
 
 /// `proxy.auth_mode`.
@@ -165,10 +166,19 @@ fn pool(reader: &mut Reader<'_>, root: &mut Section) -> Pool {
     let mut section = reader.section(root, "pool");
     let scheduling = reader.value(&mut section, "scheduling", choice(SCHEDULINGS));
     let max_attempts = reader.value(&mut section, "max_attempts", positive(20));
+    let max_concurrency = reader.value(&mut section, "max_concurrency", number(0..=1_000_000));
+    let mut inner = reader.section(&mut section, "queue");
+    let queue = Queue {
+        size: reader.value(&mut inner, "size", number(0..=100_000)).unwrap_or(256),
+        wait: reader.value(&mut inner, "wait", duration).unwrap_or(Duration::from_secs(30)),
+    };
+    reader.finish(inner);
     reader.finish(section);
     Pool {
         scheduling: scheduling.unwrap_or(Scheduling::CacheFirst),
         max_attempts: max_attempts.unwrap_or(NonZeroU32::MIN.saturating_add(2)),
+        max_concurrency: max_concurrency.unwrap_or(0),
+        queue,
     }
 }
 

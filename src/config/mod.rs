@@ -188,6 +188,19 @@ pub struct Pool {
     pub scheduling: Scheduling,
     /// Accounts tried for one request, before its first byte.
     pub max_attempts: NonZeroU32,
+    /// Requests that ask accounts at a time; 0 means no limit.
+    pub max_concurrency: u32,
+    /// Where requests wait for a place.
+    pub queue: Queue,
+}
+
+/// `pool.queue:` where requests wait while the gateway or every account that could answer is at its `max_concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    /// Requests that wait at most.
+    pub size: usize,
+    /// How long each waits at most.
+    pub wait: Duration,
 }
 
 /// `pool.scheduling`.

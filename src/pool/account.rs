@@ -9,6 +9,7 @@ use super::cooldown::Standing;
 use super::gate::Gate;
 use super::limits::Limit;
 use super::model::Models;
+use super::queue::Queue;
 use super::{Reach, Want};
 use crate::config::{self, Dispatch};
 use crate::dialects::Dialect;
@@ -38,6 +39,8 @@ pub struct Account {
     pub(super) gates: Arc<Gates>,
     /// Shared by all accounts at the same provider and base URL.
     pub(super) provider: Arc<Gate>,
+    /// Who waits for a place at any account.
+    queue: Arc<Queue>,
 }
 
 /// How an account serves one model to one client.
@@ -54,7 +57,7 @@ impl Account {
     pub(super) fn new(
         config: config::Account,
         id: AccountId,
-        provider: Arc<Gate>,
+        (provider, queue): (Arc<Gate>, &Arc<Queue>),
         previous: Option<&Self>,
     ) -> Self {
         let models = config.models.iter().map(|text| Pattern::new(text)).collect();
@@ -69,7 +72,15 @@ impl Account {
             }
             Some(_) | None => Arc::default(),
         };
-        Self { config, id, models, model_map, live, gates, provider }
+        Self { config, id, models, model_map, live, gates, provider, queue: Arc::clone(queue) }
+    }
+
+    /// Gives a slot back, and calls whoever waits for one.
+    pub(super) fn give_slot(&self) {
+        self.live.give_slot();
+        if self.config.max_concurrency > 0 {
+            self.queue.call();
+        }
     }
 
     /// Its place in the pool.

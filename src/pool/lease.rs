@@ -128,7 +128,7 @@ impl Drop for Lease {
         if let Some(tickets) = self.tickets {
             self.apply(tickets, [Effect::GiveBack; 3], self.since);
         }
-        self.seat.account.live.give_slot();
+        self.seat.account.give_slot();
     }
 }
 

@@ -19,6 +19,7 @@ pub mod limits;
 mod lineup;
 mod model;
 pub mod pick;
+pub mod queue;
 pub mod unavailable;
 pub mod verdict;
 mod wait;
@@ -35,6 +36,7 @@ use self::account::{Account, AccountId};
 use self::gate::Gate;
 use self::lease::Lease;
 use self::lineup::Lineup;
+use self::queue::Queue;
 use self::unavailable::Unavailable;
 use crate::config::{self, Provider, Scheduling};
 use crate::dialects::Dialect;
@@ -45,6 +47,7 @@ pub struct Pool {
     accounts: Vec<Arc<Account>>,
     scheduling: Scheduling,
     providers: HashMap<(Provider, Url), Arc<Gate>>,
+    queue: Arc<Queue>,
     /// Who serves which model, remembered from the first request for it on.
     lineups: ArcSwap<HashMap<Arc<str>, Arc<Lineup>>>,
 }
@@ -91,16 +94,17 @@ impl Pool {
         let known =
             |name: &str| previous?.accounts.iter().find(|account| account.config.name == name);
         let mut providers: HashMap<(Provider, Url), Arc<Gate>> = HashMap::new();
+        let queue = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.queue));
         let accounts = accounts.iter().zip(0..).map(|(config, place)| {
             let key = (config.provider, config.base_url.clone());
             let kept = || previous.and_then(|previous| previous.providers.get(&key)).cloned();
             let gate = kept().unwrap_or_default();
             let gate = Arc::clone(providers.entry(key).or_insert(gate));
             let before = known(&config.name).map(Arc::as_ref);
-            Arc::new(Account::new(config.clone(), AccountId(place), gate, before))
+            Arc::new(Account::new(config.clone(), AccountId(place), (gate, &queue), before))
         });
         let accounts = accounts.collect();
-        Self { accounts, scheduling, providers, lineups: ArcSwap::default() }
+        Self { accounts, scheduling, providers, queue, lineups: ArcSwap::default() }
     }
 
     /// Leases the best account that can be asked now, but none that this request has `tried`.
@@ -118,6 +122,11 @@ impl Pool {
         };
         self.remember(want.model, &lineup);
         lineup.lease(want, tried, self.scheduling, now)
+    }
+
+    /// How many requests ask, and who waits.
+    pub const fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
 
     /// Whether it matters which conversation a request for this model belongs to.

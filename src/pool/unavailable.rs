@@ -77,6 +77,11 @@ impl Exhausted {
         Self { retry_at: again.min(), passed }
     }
 
+    /// Whether any of them only has no place left.
+    pub fn is_busy(&self) -> bool {
+        self.passed.iter().any(|passed| passed.why == Why::Busy)
+    }
+
     /// Whether the callers' own demand is the reason, which is a 429; else it is a 503.
     pub fn is_limit(&self) -> bool {
         self.passed.iter().any(|passed| match passed.why {

@@ -1,17 +1,15 @@
 //! Who asks, and for what? Everything that can be said of a request before an account is chosen.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
-use pingora_timeout::fast_timeout::fast_sleep;
 
 use super::exchange::{Call, Exchange};
-use super::retry::{self, NoAccount};
-use super::{conversation, models, receive, refuse};
+use super::{models, receive, refuse};
 use crate::auth::Refused;
 use crate::config::AuthMode;
 use crate::dialects::Dialect;
@@ -145,44 +143,6 @@ fn is_foreign(origin: &HeaderValue) -> bool {
     };
     of_the_web && !local
 }
-
-/// Leases the first account; waits for one where that takes no longer than a client would wait anyway.
-pub async fn wait_for_account(
-    session: &mut Session,
-    exchange: &mut Exchange,
-) -> Result<std::result::Result<(), Refusal>> {
-    if let Some(call) = &mut exchange.call
-        && exchange.live.pool.keeps_conversations(&call.model)
-    {
-        let headers = &session.req_header().headers;
-        call.conversation = Some(conversation::key(headers, &call.body));
-    }
-    let mut began = None;
-    loop {
-        let (at, refusal) = match retry::first_attempt(exchange) {
-            Ok(()) => return Ok(Ok(())),
-            Err(NoAccount::Refused(refusal)) => return Ok(Err(refusal)),
-            Err(NoAccount::Later(at, refusal)) => (at, refusal),
-        };
-        let began = *began.get_or_insert_with(Instant::now);
-        if at > began + WORTH_WAITING {
-            return Ok(Err(refusal));
-        }
-        let wait = at.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT);
-        tokio::select! {
-            gone = session.downstream_session.read_body_or_idle(true) => {
-                exchange.outcome = Some(super::CLIENT_LEFT);
-                gone.map_err(pingora::Error::into_down)?;
-            }
-            () = fast_sleep(wait) => exchange.waited = began.elapsed(),
-        }
-    }
-}
-
-/// An account that can be asked within this time is waited for; SDKs come back no sooner after a 429.
-const WORTH_WAITING: Duration = Duration::from_secs(2);
-/// Timers end a little before or after their time.
-const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 fn authenticate(
     exchange: &Exchange,

@@ -23,6 +23,7 @@ use crate::ir::losses::Losses;
 use crate::ir::usage::Usage;
 use crate::pool::account::AccountId;
 use crate::pool::lease::Lease;
+use crate::pool::queue::Admitted;
 use crate::route::Operation;
 use crate::store::Store;
 use crate::store::capture::Capture;
@@ -48,6 +49,8 @@ pub struct Exchange {
     pub next: Option<Lease>,
     /// The most telling of what went wrong so far, with the head that it came under.
     pub telling: Option<Box<(Trouble, Option<ResponseHeader>)>>,
+    /// Counts the request among those that ask accounts.
+    pub admitted: Option<Admitted>,
     /// How long it waited for an account.
     pub waited: Duration,
     /// Why there will be no answer.
@@ -139,6 +142,7 @@ impl Exchange {
             reply: None,
             next: None,
             telling: None,
+            admitted: None,
             waited: Duration::ZERO,
             refusal: None,
             store,

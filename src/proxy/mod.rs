@@ -15,12 +15,13 @@ pub mod live;
 pub mod replay;
 
 pub mod catalog;
-pub mod conversation;
 pub mod enter;
 pub mod models;
 pub mod receive;
 
+pub mod admit;
 pub mod attempt;
+pub mod conversation;
 pub mod retry;
 pub mod upstream;
 
@@ -100,7 +101,7 @@ impl ProxyHttp for Gateway {
         if count::answer(session, exchange).await? {
             return Ok(true);
         }
-        if let Err(refusal) = enter::wait_for_account(session, exchange).await? {
+        if let Err(refusal) = admit::admit(session, exchange).await? {
             refuse::write(session, exchange, &refusal).await?;
             return Ok(true);
         }
@@ -281,9 +282,7 @@ impl ProxyHttp for Gateway {
         error: Option<&Error>,
         exchange: &mut Self::CTX,
     ) {
-        if session.downstream_session.is_custom() {
-            Replay::uninstall(&mut session.downstream_session, &exchange.gate);
-        }
+        Replay::uninstall(&mut session.downstream_session, &exchange.gate);
         let ended = Instant::now();
         retry::settle(exchange, error, ended);
         log::line(exchange, ended.saturating_duration_since(exchange.began.monotonic));

@@ -134,8 +134,11 @@ impl Replay {
         **session = ServerSession::new_custom(Box::new(replay));
     }
 
-    /// Puts the real session back in its place.
+    /// Puts the real session back in its place, where it is not there already: a request may end before it asks an account.
     pub fn uninstall(session: &mut Box<ServerSession>, gate: &Gate) {
+        if !session.is_custom() {
+            return;
+        }
         // Dropping the replay leaves the real session in the gate.
         **session = ServerSession::new_custom(Box::new(()));
         if let Some(inner) = gate.take_home() {

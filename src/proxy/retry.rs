@@ -31,6 +31,8 @@ pub enum NoAccount {
     Refused(Refusal),
     /// One can be asked from then on.
     Later(Instant, Refusal),
+    /// One is busy with other requests; a look at that moment does no harm.
+    Busy(Instant),
 }
 
 /// Leases the first account and prepares what it is told.
@@ -62,6 +64,11 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
     }
     let refusal = refuse::unavailable(why, exchange, call);
     match why {
+        Unavailable::Exhausted(exhausted @ Exhausted { retry_at: Some(at), .. })
+            if exhausted.is_busy() =>
+        {
+            NoAccount::Busy(*at)
+        }
         Unavailable::Exhausted(Exhausted { retry_at: Some(at), .. }) => {
             NoAccount::Later(*at, refusal)
         }

@@ -35,6 +35,8 @@ mod failover;
 
 mod cooldown;
 
+mod queue;
+
 mod streams;
 
 mod count;

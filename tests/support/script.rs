@@ -161,6 +161,12 @@ impl Answer {
         self
     }
 
+    /// Waits so long before the first byte.
+    pub(crate) fn after(mut self, milliseconds: u64) -> Self {
+        self.steps.insert(0, Step::Pause(Duration::from_millis(milliseconds)));
+        self
+    }
+
     pub(crate) fn hang(self) -> Self {
         self.step(Step::Hang)
     }

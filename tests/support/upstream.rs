@@ -37,6 +37,9 @@ struct Record {
     seen: Vec<Seen>,
     /// One entry a connection: whether it has ended.
     ended: Vec<bool>,
+    /// Requests that are being answered, and the most of them at any time.
+    answering: usize,
+    most: usize,
 }
 
 impl Upstream {
@@ -113,6 +116,11 @@ impl Upstream {
         self.shared.record.lock().ended.len()
     }
 
+    /// The most requests that were being answered at any time.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.shared.record.lock().most
+    }
+
     /// Waits until `count` requests have come.
     pub(crate) async fn reached(&self, count: usize) {
         eventually("the request upstream", || (self.count() >= count).then_some(())).await;
@@ -159,8 +167,15 @@ impl Shared {
     /// Notes the request, and says how it is answered.
     pub(super) fn asked(&self, seen: Seen) -> Answer {
         let answer = (self.script)(&seen);
-        self.record.lock().seen.push(seen);
+        let mut record = self.record.lock();
+        record.seen.push(seen);
+        record.answering += 1;
+        record.most = record.most.max(record.answering);
         answer
+    }
+
+    fn answered(&self) {
+        self.record.lock().answering -= 1;
     }
 }
 
@@ -171,7 +186,8 @@ pub(super) async fn converse<S: Duplex>(stream: S, shared: Arc<Shared>) {
     let mut turn = 0;
     while let Ok(Some(seen)) = hear(&mut reader, connection, turn).await {
         let answer = shared.asked(seen);
-        if play(&answer, &mut reader).await.is_err() || !answer.keeps_alive() {
+        let played = play(&answer, &mut reader, &shared).await;
+        if played.is_err() || !answer.keeps_alive() {
             break;
         }
         turn += 1;
@@ -201,7 +217,19 @@ async fn hear<S: Duplex>(
 }
 
 /// Does what the script says; an error means that the connection is of no more use.
-async fn play<S: Duplex>(answer: &Answer, reader: &mut Reader<S>) -> io::Result<()> {
+async fn play<S: Duplex>(
+    answer: &Answer,
+    reader: &mut Reader<S>,
+    shared: &Shared,
+) -> io::Result<()> {
+    let played = take_steps(answer, reader).await;
+    // Before the peer can know that it was the last: its next request is none beside this one.
+    shared.answered();
+    played?;
+    write(reader, Bytes::from_static(answer.trailer())).await
+}
+
+async fn take_steps<S: Duplex>(answer: &Answer, reader: &mut Reader<S>) -> io::Result<()> {
     for step in &answer.steps {
         match step {
             Step::Head => write(reader, answer.head().into()).await?,
@@ -217,7 +245,7 @@ async fn play<S: Duplex>(answer: &Answer, reader: &mut Reader<S>) -> io::Result<
             }
         }
     }
-    write(reader, Bytes::from_static(answer.trailer())).await
+    Ok(())
 }
 
 async fn write<S: Duplex>(reader: &mut Reader<S>, bytes: Bytes) -> io::Result<()> {
