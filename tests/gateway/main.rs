@@ -37,6 +37,8 @@ mod cooldown;
 
 mod queue;
 
+mod faults;
+
 mod streams;
 
 mod count;

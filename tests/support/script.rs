@@ -167,12 +167,22 @@ impl Answer {
         self
     }
 
+    pub(crate) fn pause(self, milliseconds: u64) -> Self {
+        self.step(Step::Pause(Duration::from_millis(milliseconds)))
+    }
+
     pub(crate) fn hang(self) -> Self {
         self.step(Step::Hang)
     }
 
     pub(crate) fn close(self) -> Self {
         self.step(Step::Close)
+    }
+
+    /// Closes before the last chunk, which is announced all the same.
+    pub(crate) fn close_early(mut self) -> Self {
+        self.steps.insert(self.steps.len() - 1, Step::Close);
+        self
     }
 
     pub(crate) fn reset(self) -> Self {

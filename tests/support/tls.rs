@@ -127,6 +127,7 @@ async fn respond_to(
     });
     // The peer may go at any moment, which only ends this answer.
     play(&answer, respond).await.ok();
+    shared.answered();
 }
 
 async fn play(answer: &Answer, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {

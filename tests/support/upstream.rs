@@ -29,6 +29,8 @@ pub(crate) struct Upstream {
 
 pub(super) struct Shared {
     script: Box<Script>,
+    /// Whether requests are kept to be looked at.
+    remembers: bool,
     record: Mutex<Record>,
 }
 
@@ -45,8 +47,19 @@ struct Record {
 impl Upstream {
     /// Answers each request as `script` says.
     pub(crate) async fn new(script: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Self::listen(Box::new(script), true).await
+    }
+
+    /// The same, but for very many requests: it does not keep them.
+    pub(crate) async fn forgetful(
+        script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Box::new(script), false).await
+    }
+
+    async fn listen(script: Box<Script>, remembers: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let shared = Arc::new(Shared { script: Box::new(script), record: Mutex::default() });
+        let shared = Arc::new(Shared { script, remembers, record: Mutex::default() });
         let address = listener.local_addr().unwrap();
         let listener = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, scheme: "http", shared, listener }
@@ -74,7 +87,8 @@ impl Upstream {
         script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let shared = Arc::new(Shared { script: Box::new(script), record: Mutex::default() });
+        let script = Box::new(script);
+        let shared = Arc::new(Shared { script, remembers: true, record: Mutex::default() });
         let address = listener.local_addr().unwrap();
         let acceptor = authority.acceptor(offer);
         let listener = tokio::spawn(super::tls::accept(listener, acceptor, Arc::clone(&shared)));
@@ -126,6 +140,12 @@ impl Upstream {
         eventually("the request upstream", || (self.count() >= count).then_some(())).await;
     }
 
+    /// Waits until no request is being answered.
+    pub(crate) async fn idle(&self) {
+        let idle = || (self.shared.record.lock().answering == 0).then_some(());
+        eventually("the end of every request upstream", idle).await;
+    }
+
     /// Waits until the gateway has closed every connection to it, which it must do within a second.
     pub(crate) async fn left(&self) {
         let gone = || self.shared.record.lock().ended.iter().all(|ended| *ended).then_some(());
@@ -168,13 +188,16 @@ impl Shared {
     pub(super) fn asked(&self, seen: Seen) -> Answer {
         let answer = (self.script)(&seen);
         let mut record = self.record.lock();
-        record.seen.push(seen);
+        if self.remembers {
+            record.seen.push(seen);
+        }
         record.answering += 1;
         record.most = record.most.max(record.answering);
         answer
     }
 
-    fn answered(&self) {
+    /// Notes that a request is no longer being answered.
+    pub(super) fn answered(&self) {
         self.record.lock().answering -= 1;
     }
 }

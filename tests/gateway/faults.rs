@@ -1,0 +1,249 @@
+//! Many requests at once over accounts that break in every way, beside one that works: none fails, none is answered twice.
+//!
+//! `LEVITY_FAULTS=10000` says how many requests; without it they are few, as every run has to wait for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use levity::dialects::Dialect;
+use parking_lot::Mutex;
+use serde_json::json;
+
+use crate::support::client::{Connection, Reply, Request, post};
+use crate::support::gateway::{Account, Config, Gateway};
+use crate::support::samples::{self, MODEL, broke_off};
+use crate::support::script::{Answer, Seen};
+use crate::support::upstream::{Upstream, nobody};
+
+const CHAT: Dialect = Dialect::OpenAiChat;
+const FEW: usize = 1000;
+const AT_ONCE: usize = 64;
+/// What was under way when an account was limited arrives there within this.
+const UNDER_WAY: Duration = Duration::from_millis(700);
+
+/// How an account breaks, and in which dialect.
+fn broken() -> Vec<(&'static str, Dialect, Answer)> {
+    let refusal = |status| samples::refusal(CHAT, status, "no");
+    let half = Answer::nothing().raw("HTTP/1.1 200 OK\r\ncontent-ty").close();
+    let page = Answer::status(200).header("content-type", "text/html").chunk("<html>hello</html>");
+    let event = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n";
+    let opening = samples::begun(Dialect::Anthropic)[..2].to_vec();
+    vec![
+        ("refuses-the-key", CHAT, refusal(401)),
+        ("forbids", CHAT, refusal(403)),
+        ("fails", CHAT, refusal(500)),
+        ("is-down", CHAT, refusal(503)),
+        ("is-overloaded", Dialect::Anthropic, samples::refusal(Dialect::Anthropic, 529, "no")),
+        ("shows-a-page", CHAT, page),
+        ("resets", CHAT, Answer::nothing().reset()),
+        ("half-a-head", CHAT, half),
+        ("error-in-a-200", CHAT, Answer::sse([event])),
+        ("empty-stream", CHAT, Answer::sse(["data: [DONE]\n\n"])),
+        ("opens-and-ends", Dialect::Anthropic, Answer::sse(opening)),
+        ("stalls", CHAT, Answer::nothing().hang()),
+        ("cuts-an-answer", CHAT, samples::good(CHAT).chunk("never").close_early()),
+    ]
+}
+
+/// An account that says when to come back, and how long that is.
+fn limited() -> Vec<(&'static str, Dialect, Answer, Duration)> {
+    let busy = || samples::refusal(CHAT, 429, "slow down");
+    let info = r#"{"error":{"code":429,"message":"no","status":"RESOURCE_EXHAUSTED","details":[
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"3s"}]}}"#;
+    let (head, tail) = info.split_at(60);
+    let slow_body = Answer::json(429, head.to_owned()).pause(50).chunk(tail.to_owned());
+    let seconds = Duration::from_secs;
+    vec![
+        ("seconds", CHAT, busy().header("retry-after", "3"), seconds(3)),
+        (
+            "milliseconds",
+            CHAT,
+            busy().header("retry-after-ms", "2500"),
+            Duration::from_millis(2500),
+        ),
+        ("a-slow-body", Dialect::Gemini, slow_body, seconds(3)),
+    ]
+}
+
+/// A date is whole seconds, so that it is made for each answer.
+#[expect(clippy::disallowed_methods, reason = "providers send wall clock times")]
+fn dated() -> Answer {
+    let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(4));
+    samples::refusal(CHAT, 429, "slow down").header("retry-after", &date)
+}
+
+/// When a limited account was asked, as long as the test runs.
+type Asked = Arc<Mutex<Vec<Instant>>>;
+
+async fn limiting(answer: impl Fn() -> Answer + Send + Sync + 'static) -> (Upstream, Asked) {
+    let asked = Asked::default();
+    let upstream = {
+        let asked = Arc::clone(&asked);
+        Upstream::forgetful(move |_: &Seen| {
+            asked.lock().push(Instant::now());
+            answer()
+        })
+        .await
+    };
+    (upstream, asked)
+}
+
+/// Nobody asked within the time that was named, but for what was under way.
+fn kept(name: &str, asked: &Asked, named: Duration) {
+    let mut since: Option<Instant> = None;
+    for at in asked.lock().iter() {
+        match since {
+            Some(begun) if at.duration_since(begun) < UNDER_WAY => {}
+            Some(begun) if at.duration_since(begun) < named => {
+                panic!("{name} was asked {:?} after it said {named:?}", at.duration_since(begun))
+            }
+            Some(_) | None => since = Some(*at),
+        }
+    }
+}
+
+/// The account that works: a stream or an answer, as asked, and how often each request came.
+async fn healthy(came: &Arc<Mutex<HashMap<usize, usize>>>) -> Upstream {
+    let came = Arc::clone(came);
+    Upstream::forgetful(move |seen: &Seen| {
+        *came.lock().entry(number(seen)).or_default() += 1;
+        if is_stream(seen) { Answer::sse(samples::events(CHAT)) } else { samples::good(CHAT) }
+    })
+    .await
+}
+
+fn is_stream(seen: &Seen) -> bool {
+    memchr::memmem::find(&seen.body, b"\"stream\":true").is_some()
+}
+
+/// The number that a request carries in its text.
+fn number(seen: &Seen) -> usize {
+    let at = memchr::memmem::find(&seen.body, b"number ").unwrap() + "number ".len();
+    let digits = seen.body[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
+}
+
+/// Requests of all dialects, whole and streamed, mostly small and now and then a megabyte.
+fn request(number: usize) -> (Dialect, bool, Request) {
+    let (dialect, stream) = (Dialect::ALL[number % 4], number / 4 % 2 == 1);
+    let size = match number % 50 {
+        49 => 1 << 20,
+        size if size % 10 == 9 => 100_000,
+        size => 1_000 + size * 100,
+    };
+    let text = format!("number {number} {}", "x".repeat(size));
+    let plain =
+        if stream { samples::stream_call(dialect, MODEL) } else { samples::call(dialect, MODEL) };
+    let body = String::from_utf8(plain.body.to_vec()).unwrap().replace("hello", &text);
+    (dialect, stream, post(plain.target, body))
+}
+
+/// Whether a request was answered; else its stream was cut, and says so.
+fn answered(dialect: Dialect, stream: bool, reply: &Reply) -> bool {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let text = reply.text();
+    if !stream {
+        assert!(text.contains("one two three"), "{text}");
+        return true;
+    }
+    if text.contains("three") {
+        assert_eq!(text.matches("\"one \"").count(), 1, "answered once: {text}");
+        return true;
+    }
+    broke_off(dialect, &text);
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_one_account_works() {
+    let requests = count();
+    let came = Arc::new(Mutex::new(HashMap::new()));
+    let works = healthy(&came).await;
+    let mut upstreams = Vec::new();
+    let mut limits = Vec::new();
+    // As many attempts as there are accounts: what is tried here is that each failure leads on.
+    let mut config = Config::new()
+        .set("pool", "max_attempts", 20)
+        .set("pool", "scheduling", "balance")
+        .set("proxy", "timeouts", json!({ "first_byte": "2s", "idle": "2s" }))
+        .account(Account::new("nobody", CHAT, &nobody().await));
+    for (name, dialect, answer) in broken() {
+        let upstream = Upstream::forgetful(move |_: &Seen| answer.clone()).await;
+        config = config.account(Account::new(name, dialect, &upstream.url()));
+        upstreams.push(upstream);
+    }
+    for (name, dialect, answer, named) in limited() {
+        let (upstream, asked) = limiting(move || answer.clone()).await;
+        config = config.account(Account::new(name, dialect, &upstream.url()));
+        limits.push((name, asked, named));
+        upstreams.push(upstream);
+    }
+    let (upstream, asked) = limiting(dated).await;
+    config = config.account(Account::new("a-date", CHAT, &upstream.url()));
+    limits.push(("a-date", asked, Duration::from_secs(3)));
+    upstreams.push(upstream);
+    let cut = Arc::new(AtomicUsize::new(0));
+    let cutting = {
+        let cut = Arc::clone(&cut);
+        Upstream::forgetful(move |seen: &Seen| {
+            if !is_stream(seen) {
+                return Answer::nothing().close();
+            }
+            cut.fetch_add(1, Ordering::Relaxed);
+            Answer::sse(samples::begun(CHAT)).reset()
+        })
+        .await
+    };
+    config = config.account(Account::new("cuts-a-stream", CHAT, &cutting.url()));
+    let gateway = Gateway::start(&config.account(Account::new("works", CHAT, &works.url()))).await;
+
+    let next = AtomicUsize::new(0);
+    let client = || async {
+        let mut connection = gateway.connect().await;
+        let mut whole = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= requests {
+                return whole;
+            }
+            let (dialect, stream, request) = request(number);
+            let reply = send(&mut connection, &gateway, &request).await;
+            if answered(dialect, stream, &reply) {
+                whole.push(number);
+            }
+        }
+    };
+    let whole: Vec<usize> = join_all((0..AT_ONCE).map(|_| client())).await.concat();
+
+    let broken_off = requests - whole.len();
+    assert!(broken_off <= cut.load(Ordering::Relaxed), "{broken_off} streams were cut");
+    let came = came.lock();
+    for number in &whole {
+        assert_eq!(came.get(number), Some(&1), "request {number} at the account that works");
+    }
+    for (name, asked, named) in &limits {
+        assert!(!asked.lock().is_empty(), "{name} was never asked");
+        kept(name, asked, *named);
+    }
+    for upstream in upstreams.iter().chain([&works, &cutting]) {
+        upstream.idle().await;
+    }
+}
+
+fn count() -> usize {
+    let mut variables = std::env::vars();
+    let wanted = variables.find(|(name, _)| name == "LEVITY_FAULTS");
+    wanted.map_or(FEW, |(_, count)| count.parse().unwrap())
+}
+
+/// Sends on the connection, or on a new one where the gateway closed it after a stream that broke off.
+async fn send(connection: &mut Connection, gateway: &Gateway, request: &Request) -> Reply {
+    if let Ok(reply) = connection.send(request).await {
+        return reply;
+    }
+    *connection = gateway.connect().await;
+    connection.send(request).await.unwrap()
+}
