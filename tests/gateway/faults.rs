@@ -157,49 +157,97 @@ fn answered(dialect: Dialect, stream: bool, reply: &Reply) -> bool {
     false
 }
 
+/// All accounts, the gateway over them, and what came of it upstream.
+struct Scene {
+    config: Config,
+    upstreams: Vec<Upstream>,
+    limits: Vec<(&'static str, Asked, Duration)>,
+    /// How often each request came to the account that works.
+    came: Arc<Mutex<HashMap<usize, usize>>>,
+    /// Streams that were cut.
+    cut: Arc<AtomicUsize>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        // As many attempts as there are accounts: what is tried here is that each failure leads on.
+        let config = Config::new()
+            .set("pool", "max_attempts", 20)
+            .set("pool", "scheduling", "balance")
+            .set("proxy", "timeouts", json!({ "first_byte": "2s", "idle": "2s" }))
+            .account(Account::new("nobody", CHAT, &nobody().await));
+        let mut scene = Self {
+            config,
+            upstreams: Vec::new(),
+            limits: Vec::new(),
+            came: Arc::default(),
+            cut: Arc::default(),
+        };
+        for (name, dialect, answer) in broken() {
+            let upstream = Upstream::forgetful(move |_: &Seen| answer.clone()).await;
+            scene.add(name, dialect, upstream);
+        }
+        for (name, dialect, answer, named) in limited() {
+            scene.limit(name, dialect, limiting(move || answer.clone()).await, named);
+        }
+        scene.limit("a-date", CHAT, limiting(dated).await, Duration::from_secs(3));
+        scene.add("cuts-a-stream", CHAT, cutting(&scene.cut).await);
+        scene.add("works", CHAT, healthy(&scene.came).await);
+        scene
+    }
+
+    fn add(&mut self, name: &str, dialect: Dialect, upstream: Upstream) {
+        let account = Account::new(name, dialect, &upstream.url());
+        self.config = self.config.clone().account(account);
+        self.upstreams.push(upstream);
+    }
+
+    fn limit(
+        &mut self,
+        name: &'static str,
+        dialect: Dialect,
+        (upstream, asked): (Upstream, Asked),
+        named: Duration,
+    ) {
+        self.limits.push((name, asked, named));
+        self.add(name, dialect, upstream);
+    }
+
+    /// Checks that each request that was answered whole was answered once, and that no limit was passed.
+    async fn check(&self, whole: &[usize], broken_off: usize) {
+        assert!(broken_off <= self.cut.load(Ordering::Relaxed), "{broken_off} streams were cut");
+        for number in whole {
+            let times = self.came.lock().get(number).copied();
+            assert_eq!(times, Some(1), "request {number} at the account that works");
+        }
+        for (name, asked, named) in &self.limits {
+            assert!(!asked.lock().is_empty(), "{name} was never asked");
+            kept(name, asked, *named);
+        }
+        for upstream in &self.upstreams {
+            upstream.idle().await;
+        }
+    }
+}
+
+/// Streams break off after their first text; what is no stream breaks before it.
+async fn cutting(cut: &Arc<AtomicUsize>) -> Upstream {
+    let cut = Arc::clone(cut);
+    Upstream::forgetful(move |seen: &Seen| {
+        if !is_stream(seen) {
+            return Answer::nothing().close();
+        }
+        cut.fetch_add(1, Ordering::Relaxed);
+        Answer::sse(samples::begun(CHAT)).reset()
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_one_account_works() {
     let requests = count();
-    let came = Arc::new(Mutex::new(HashMap::new()));
-    let works = healthy(&came).await;
-    let mut upstreams = Vec::new();
-    let mut limits = Vec::new();
-    // As many attempts as there are accounts: what is tried here is that each failure leads on.
-    let mut config = Config::new()
-        .set("pool", "max_attempts", 20)
-        .set("pool", "scheduling", "balance")
-        .set("proxy", "timeouts", json!({ "first_byte": "2s", "idle": "2s" }))
-        .account(Account::new("nobody", CHAT, &nobody().await));
-    for (name, dialect, answer) in broken() {
-        let upstream = Upstream::forgetful(move |_: &Seen| answer.clone()).await;
-        config = config.account(Account::new(name, dialect, &upstream.url()));
-        upstreams.push(upstream);
-    }
-    for (name, dialect, answer, named) in limited() {
-        let (upstream, asked) = limiting(move || answer.clone()).await;
-        config = config.account(Account::new(name, dialect, &upstream.url()));
-        limits.push((name, asked, named));
-        upstreams.push(upstream);
-    }
-    let (upstream, asked) = limiting(dated).await;
-    config = config.account(Account::new("a-date", CHAT, &upstream.url()));
-    limits.push(("a-date", asked, Duration::from_secs(3)));
-    upstreams.push(upstream);
-    let cut = Arc::new(AtomicUsize::new(0));
-    let cutting = {
-        let cut = Arc::clone(&cut);
-        Upstream::forgetful(move |seen: &Seen| {
-            if !is_stream(seen) {
-                return Answer::nothing().close();
-            }
-            cut.fetch_add(1, Ordering::Relaxed);
-            Answer::sse(samples::begun(CHAT)).reset()
-        })
-        .await
-    };
-    config = config.account(Account::new("cuts-a-stream", CHAT, &cutting.url()));
-    let gateway = Gateway::start(&config.account(Account::new("works", CHAT, &works.url()))).await;
-
+    let scene = Scene::new().await;
+    let gateway = Gateway::start(&scene.config).await;
     let next = AtomicUsize::new(0);
     let client = || async {
         let mut connection = gateway.connect().await;
@@ -217,20 +265,7 @@ async fn no_request_fails_while_one_account_works() {
         }
     };
     let whole: Vec<usize> = join_all((0..AT_ONCE).map(|_| client())).await.concat();
-
-    let broken_off = requests - whole.len();
-    assert!(broken_off <= cut.load(Ordering::Relaxed), "{broken_off} streams were cut");
-    let came = came.lock();
-    for number in &whole {
-        assert_eq!(came.get(number), Some(&1), "request {number} at the account that works");
-    }
-    for (name, asked, named) in &limits {
-        assert!(!asked.lock().is_empty(), "{name} was never asked");
-        kept(name, asked, *named);
-    }
-    for upstream in upstreams.iter().chain([&works, &cutting]) {
-        upstream.idle().await;
-    }
+    scene.check(&whole, requests - whole.len()).await;
 }
 
 fn count() -> usize {
