@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use super::account::{Account, AccountId};
 use super::cooldown::Standing;
+use super::explain::{self, Considered, Found, Looked};
 use super::gate::Gate;
 use super::lease::Lease;
 use super::model::Model;
-use super::pick::{Look, Readiness, Record, Speech, View, pick};
+use super::pick::{Look, Rank, Readiness, Record, Speech, View, pick};
 use super::unavailable::{Exhausted, Passed, Unavailable, Why};
 use super::{Reach, Want};
 use crate::config::{Dispatch, Scheduling};
@@ -123,11 +124,7 @@ impl Lineup {
         loop {
             let clock = self.clock.load(Ordering::Relaxed);
             let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
-            let turn = |seat: &Seat| match order {
-                Order::Conversation(conversation) => seat.distance(conversation, self.is_even),
-                Order::Latency => seat.expected_latency(now),
-                Order::Turn => seat.turn.load(Ordering::Relaxed).max(clock),
-            };
+            let turn = |seat| self.turn(seat, order, clock, now);
             let views = open.filter_map(|seat| Some((seat, seat.view(want, turn(seat))?)));
             let look = |seat: &&Arc<Seat>| seat.look(want, tried, now);
             let Some(seat) = pick(views, look) else {
@@ -141,6 +138,38 @@ impl Lineup {
             }
             skip.lost.push(seat.id);
         }
+    }
+
+    /// What decides among accounts of which all else is alike: the least is next.
+    fn turn(&self, seat: &Seat, order: Order, clock: u64, now: Instant) -> u64 {
+        match order {
+            Order::Conversation(conversation) => seat.distance(conversation, self.is_even),
+            Order::Latency => seat.expected_latency(now),
+            Order::Turn => seat.turn.load(Ordering::Relaxed).max(clock),
+        }
+    }
+
+    /// What a lease would find now, of each account.
+    pub(super) fn explain(
+        &self,
+        want: &Want<'_>,
+        tried: &[AccountId],
+        scheduling: Scheduling,
+        now: Instant,
+    ) -> Vec<Considered> {
+        let (order, clock) = (Order::of(scheduling, want), self.clock.load(Ordering::Relaxed));
+        let looked = |seat: &Arc<Seat>| {
+            let found = match seat.view(want, self.turn(seat, order, clock, now)) {
+                None => Found::NotForClient,
+                Some(_) if tried.contains(&seat.id) => Found::Passed(Why::Tried),
+                Some(view) => match seat.look(want, tried, now) {
+                    Some(look) => Found::Ready(Rank::of(&view, &look)),
+                    None => Found::Passed(seat.why(tried, now)),
+                },
+            };
+            Looked { account: seat.id, found }
+        };
+        explain::compare(&self.seats.iter().map(looked).collect::<Vec<_>>(), want.prefer)
     }
 
     /// The account that a request had better go to, where it can be had.

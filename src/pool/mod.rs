@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod cooldown;
+pub mod explain;
 mod fault;
 mod gate;
 pub mod kept;
@@ -33,6 +34,7 @@ use arc_swap::ArcSwap;
 use url::Url;
 
 use self::account::{Account, AccountId};
+use self::explain::Considered;
 use self::gate::Gate;
 use self::lease::Lease;
 use self::lineup::Lineup;
@@ -117,16 +119,19 @@ impl Pool {
         if let Some(lineup) = self.lineups.load().get(want.model) {
             return lineup.lease(want, tried, self.scheduling, now);
         }
-        let Some(lineup) = Lineup::new(&self.accounts, want.model).map(Arc::new) else {
-            return Err(Unavailable::NoSuchModel);
-        };
-        self.remember(want.model, &lineup);
+        let lineup = self.lineup(want.model).ok_or(Unavailable::NoSuchModel)?;
         lineup.lease(want, tried, self.scheduling, now)
     }
 
     /// How many requests ask, and who waits.
     pub const fn queue(&self) -> &Arc<Queue> {
         &self.queue
+    }
+
+    /// What a lease would find now, of each account that serves the model: for who wants to know why.
+    pub fn explain(&self, want: &Want<'_>, tried: &[AccountId], now: Instant) -> Vec<Considered> {
+        let lineup = self.lineup(want.model);
+        lineup.map_or_else(Vec::new, |lineup| lineup.explain(want, tried, self.scheduling, now))
     }
 
     /// Whether it matters which conversation a request for this model belongs to.
@@ -145,13 +150,19 @@ impl Pool {
         self.accounts.get(usize::try_from(place).ok()?).map(Arc::as_ref)
     }
 
-    fn remember(&self, model: &str, lineup: &Arc<Lineup>) {
+    /// Who serves a model, remembered from now on; `None` where nobody does.
+    fn lineup(&self, model: &str) -> Option<Arc<Lineup>> {
+        if let Some(lineup) = self.lineups.load().get(model) {
+            return Some(Arc::clone(lineup));
+        }
+        let lineup = Lineup::new(&self.accounts, model).map(Arc::new)?;
         self.lineups.rcu(|known| {
             // A full memory is emptied: what is in use comes back with its next request.
             let full = known.len() >= LINEUPS_KEPT;
             let mut next = if full { HashMap::new() } else { HashMap::clone(known) };
-            next.entry(model.into()).or_insert_with(|| Arc::clone(lineup));
+            next.entry(model.into()).or_insert_with(|| Arc::clone(&lineup));
             next
         });
+        Some(lineup)
     }
 }

@@ -73,10 +73,7 @@ pub fn pick<Candidate>(
 ) -> Option<Candidate> {
     let mut best = None;
     for (candidate, view) in candidates {
-        let rank = |look: Look| {
-            let (turn, load) = balance(&view, look.load);
-            (look.readiness, tier(view.dispatch), view.speech, look.record, turn, load)
-        };
+        let rank = |look: Look| Rank::of(&view, &look);
         let at_best = rank(Look::BEST);
         if best.as_ref().is_some_and(|(rank, _)| *rank <= at_best) {
             continue;
@@ -89,20 +86,45 @@ pub fn pick<Candidate>(
     best.map(|(_, candidate)| candidate)
 }
 
+/// Where a candidate stands among others, less is better: the reasons in the order in which they count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// Whether it may be asked.
+    pub readiness: Readiness,
+    /// The owner's dispatch.
+    pub tier: u8,
+    /// Whether it speaks the client's dialect.
+    pub speech: Speech,
+    /// Whether it is known to work, where that counts.
+    pub record: Record,
+    turn: u64,
+    load: u64,
+}
+
+impl Rank {
+    /// The rank of what was viewed and looked up.
+    pub const fn of(view: &View, look: &Look) -> Self {
+        let (turn, load) = balance(view, look.load);
+        let (readiness, record) = (look.readiness, look.record);
+        Self { readiness, tier: Self::tier(view.dispatch), speech: view.speech, record, turn, load }
+    }
+
+    /// The place of a dispatch.
+    pub const fn tier(dispatch: Dispatch) -> u8 {
+        match dispatch {
+            Dispatch::Exclusive => 0,
+            Dispatch::Pooled => 1,
+            Dispatch::Fallback => 2,
+            Dispatch::Off => 3,
+        }
+    }
+}
+
 /// The weighted round, then the least loaded.
 const fn balance(view: &View, load: u64) -> (u64, u64) {
     match view.dispatch {
         Dispatch::Fallback => (0, 0),
         Dispatch::Pooled | Dispatch::Exclusive | Dispatch::Off => (view.turn, load),
-    }
-}
-
-const fn tier(dispatch: Dispatch) -> u8 {
-    match dispatch {
-        Dispatch::Exclusive => 0,
-        Dispatch::Pooled => 1,
-        Dispatch::Fallback => 2,
-        Dispatch::Off => 3,
     }
 }
 

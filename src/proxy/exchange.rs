@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -22,6 +22,7 @@ use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::usage::Usage;
 use crate::pool::account::AccountId;
+use crate::pool::explain::Considered;
 use crate::pool::lease::Lease;
 use crate::pool::queue::Admitted;
 use crate::route::Operation;
@@ -65,6 +66,8 @@ pub struct Exchange {
     pub gate: Arc<Gate>,
     /// Every attempt so far.
     pub trail: Vec<Trial>,
+    /// Every choice of an account so far, where anybody wants to know.
+    pub choices: Vec<Choice>,
     /// What translations left out.
     pub losses: Losses,
     /// What the answer cost.
@@ -117,6 +120,15 @@ pub struct Call {
     pub unresolved: Option<Error>,
 }
 
+/// One choice among accounts.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// When it was made.
+    pub at: Instant,
+    /// Each account that serves the model, and what spoke for or against it.
+    pub considered: Vec<Considered>,
+}
+
 /// One attempt that is over.
 #[derive(Clone, Debug)]
 pub struct Trial {
@@ -150,6 +162,7 @@ impl Exchange {
             telling_again: None,
             gate: Arc::new(Gate::new(began.monotonic)),
             trail: Vec::new(),
+            choices: Vec::new(),
             losses: Losses::default(),
             usage: None,
             first_byte: None,
@@ -182,7 +195,7 @@ impl Exchange {
 
     /// The name of the account of a trial.
     pub fn name(&self, trial: &Trial) -> &str {
-        self.live.pool.account(trial.account).map_or("?", |account| account.config.name.as_str())
+        self.live.name(trial.account)
     }
 }
 

@@ -66,6 +66,16 @@ impl Live {
         self.upstreams.get(account.index())
     }
 
+    /// The name of an account.
+    pub fn name(&self, account: AccountId) -> &str {
+        self.pool.account(account).map_or("?", |account| account.config.name.as_str())
+    }
+
+    /// Whether choices among accounts are kept to be explained.
+    pub fn explains(&self) -> bool {
+        self.config.monitor.enabled || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
     /// The model's name after the aliases.
     pub fn resolve<'a>(&'a self, model: &'a str) -> &'a str {
         self.aliases.find(model).map_or(model, String::as_str)

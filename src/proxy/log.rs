@@ -7,12 +7,17 @@ use http::StatusCode;
 use tracing::info;
 pub(super) use tracing::{debug, error};
 
-use super::exchange::Exchange;
+use super::exchange::{Choice, Exchange};
 
 /// Writes the line of a request that is over, so long after it began.
 pub fn line(exchange: &Exchange, total: Duration) {
     if exchange.quiet {
         return;
+    }
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        for line in explanation(exchange) {
+            debug!(id = exchange.id, "{line}");
+        }
     }
     let asked = exchange.call.as_ref().map(|call| call.asked.as_str());
     let usage = exchange.usage.unwrap_or_default();
@@ -37,6 +42,19 @@ pub fn line(exchange: &Exchange, total: Duration) {
         dropped = (!dropped.is_empty()).then(|| dropped.join(",")),
         outcome = exchange.outcome,
     );
+}
+
+/// Each choice among accounts in words: `after 0 ms: google-1 chosen; openai-1 behind: …`.
+pub fn explanation(exchange: &Exchange) -> Vec<String> {
+    let began = exchange.began.monotonic;
+    let choice = |choice: &Choice| {
+        let after = milliseconds(choice.at.saturating_duration_since(began));
+        let each = choice.considered.iter().map(|considered| {
+            format!("{} {}", exchange.live.name(considered.account), considered.words(choice.at))
+        });
+        format!("after {after} ms: {}", each.collect::<Vec<_>>().join("; "))
+    };
+    exchange.choices.iter().map(choice).collect()
 }
 
 /// A client's address, or `-` where it is not known. `Display` costs a quarter of the line.

@@ -7,7 +7,7 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::attempt::{Attempt, Telling};
-use super::exchange::{Exchange, Trial};
+use super::exchange::{Choice, Exchange, Trial};
 use super::refuse;
 use super::replay;
 use super::reply::{Step, Trouble};
@@ -78,7 +78,7 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
     }
 }
 
-fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
+fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
     let Some(call) = &exchange.call else { return Err(Unavailable::NoSuchModel) };
     let kept_elsewhere = call.unresolved.is_some();
     let reach = if kept_elsewhere { Reach::OwnDialect } else { reach(&call.operation) };
@@ -91,7 +91,15 @@ fn lease(exchange: &Exchange) -> Result<Lease, Unavailable> {
     let tokens = call.body.len() as u64 / BYTES_PER_TOKEN;
     let want =
         Want { model: &call.model, client: call.dialect, reach, prefer, tokens, conversation };
-    exchange.live.pool.lease(&want, &exchange.tried(), Instant::now())
+    let (tried, now) = (exchange.tried(), Instant::now());
+    if exchange.live.explains() {
+        let considered = pool.explain(&want, &tried, now);
+        // Who waits looks often, and mostly finds the same.
+        if exchange.choices.last().is_none_or(|last| last.considered != considered) {
+            exchange.choices.push(Choice { at: now, considered });
+        }
+    }
+    pool.lease(&want, &tried, now)
 }
 
 /// What a token takes of a request's body, roughly: what is estimated here is compared with limits of many thousands.

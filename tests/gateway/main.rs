@@ -35,6 +35,8 @@ mod failover;
 
 mod cooldown;
 
+mod explain;
+
 mod queue;
 
 mod faults;

@@ -87,6 +87,11 @@ impl Config {
         Self { flags: &["--log-format", "json"], ..self }
     }
 
+    /// Asks for all that the gateway can say of each attempt.
+    pub(crate) fn debug_log(self) -> Self {
+        Self { flags: &["--log-level", "debug"], ..self }
+    }
+
     /// What must never be printed.
     fn secrets(&self) -> Vec<String> {
         let accounts = self.file["accounts"].as_array().unwrap().iter();
