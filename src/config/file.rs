@@ -7,7 +7,8 @@ use bytesize::ByteSize;
 
 use super::account;
 use super::forms::{
-    choice, choice_or_off, client_key, duration, model, number, positive, redis_url, size, truth,
+    choice, choice_or_off, client_key, duration, duration_or_off, model, number, positive,
+    redis_url, size, truth,
 };
 use super::reader::{Key, Reader, Section};
 use super::yaml::Node;
@@ -93,6 +94,7 @@ fn proxy(reader: &mut Reader<'_>, root: &mut Section) -> Proxy {
         expose_routing: reader.value(one, "expose_routing", truth).unwrap_or(false),
         strict: reader.value(one, "strict", truth).unwrap_or(false),
         timeouts: timeouts(reader, one),
+        keepalive: reader.value(one, "keepalive", duration_or_off).flatten(),
     };
     proxy.api_key = api_key(reader, one, proxy.effective_auth());
     reader.finish(section);

@@ -73,6 +73,16 @@ pub(super) fn duration(scalar: &Scalar) -> Result<Duration, Wrong> {
         .ok_or_else(|| Wrong::expected("a duration with its unit, such as 500ms, 10s or 5m"))
 }
 
+/// A duration, or `off`.
+pub(super) fn duration_or_off(scalar: &Scalar) -> Result<Option<Duration>, Wrong> {
+    match (scalar.text.trim(), scalar.style) {
+        ("off", _) | ("false", Style::Plain) => Ok(None),
+        _ => duration(scalar)
+            .map(Some)
+            .map_err(|_| Wrong::expected("off, or a duration with its unit, such as 15s")),
+    }
+}
+
 /// A number of bytes within `range`.
 pub(super) fn size(range: RangeInclusive<ByteSize>) -> impl Fn(&Scalar) -> Result<u64, Wrong> {
     move |scalar| {

@@ -65,6 +65,8 @@ pub struct Proxy {
     pub strict: bool,
     /// How long each stage may take.
     pub timeouts: Timeouts,
+    /// How often a client that waits for a stream is told that it is not forgotten; `None`: never.
+    pub keepalive: Option<Duration>,
 }
 
 impl Proxy {

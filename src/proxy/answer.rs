@@ -1,17 +1,18 @@
 //! How the caller hears an answer: held back, let go, passed on, or broken off.
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
 use super::exchange::{Call, Exchange};
-use super::replay;
-use super::reply::{REQUEST_ID, Reply, Step, Trouble};
+use super::replay::{self, Keepalive};
+use super::reply::{self, REQUEST_ID, Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
 use super::{count, refuse};
-use crate::dialects::Asked;
+use crate::dialects::{self, Asked, Dialect};
+use crate::ir::error::Error as Refusal;
 use crate::ir::request::ReplyForm;
 use crate::store::capture::Capture;
 use crate::store::record::Answerer;
@@ -41,6 +42,13 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
     match step {
         Step::Hold => Ok(()),
         Step::Begin(head, first) => {
+            if exchange.gate.is_alive() && !reply::is_event_stream(&head) {
+                let error =
+                    translate::broke_off("it answered in one piece where a stream was asked for");
+                say_in_stream(exchange, body, &error);
+                exchange.reply = None;
+                return Ok(());
+            }
             begin_capture(exchange, &head);
             commit(exchange, head);
             *body = Some(first);
@@ -153,10 +161,39 @@ fn take_trouble(
         return Ok(());
     }
     exchange.outcome = Some(trouble.verdict.note);
+    if exchange.gate.is_alive() {
+        say_in_stream(exchange, body, &trouble.error);
+        return Ok(());
+    }
     let (head, said) = refuse::passed_on(exchange, &trouble, head.as_ref());
     commit(exchange, Box::new(head));
     *body = Some(said);
     Ok(())
+}
+
+/// What keeps the client's connection alive while it waits, where its dialect and the owner allow it. Gemini's SDKs know no
+/// comments in a stream.
+pub fn keepalive(exchange: &Exchange) -> Option<Keepalive> {
+    let every = exchange.live.config.proxy.keepalive?;
+    let call = exchange.call.as_ref()?;
+    if !call.stream || call.dialect == Dialect::Gemini {
+        return None;
+    }
+    let mut head = reply::fresh_head(StatusCode::OK, "text/event-stream");
+    dress(&mut head, exchange);
+    Some(Keepalive::new(every, Box::new(head)))
+}
+
+/// Says in a stream that was only kept alive why there is no answer.
+fn say_in_stream(exchange: &mut Exchange, body: &mut Option<Bytes>, error: &Refusal) {
+    *body = Some(said_in_stream(exchange, error));
+    commit(exchange, Box::new(reply::fresh_head(StatusCode::OK, "text/event-stream")));
+}
+
+fn said_in_stream(exchange: &Exchange, error: &Refusal) -> Bytes {
+    let mut out = Vec::new();
+    dialects::render_stream_error(exchange.dialect, error, &asked(exchange), 0, &mut out);
+    out.into()
 }
 
 /// Ends a client's stream that has begun with the error event of its dialect.
@@ -167,6 +204,15 @@ pub async fn break_off(
 ) -> Result<()> {
     if exchange.outcome == Some(super::CLIENT_LEFT) {
         return Ok(());
+    }
+    if exchange.gate.is_held() {
+        // Its stream was only kept alive.
+        let refusal = exchange.refusal.take();
+        let refusal = refusal.unwrap_or_else(|| translate::broke_off("the connection broke"));
+        exchange.status = Some(StatusCode::OK);
+        exchange.outcome.get_or_insert("refused");
+        let said = said_in_stream(exchange, &refusal);
+        return session.write_response_body(Some(said), true).await;
     }
     let stalled = *error.etype() == replay::STALLED;
     exchange.outcome = Some(if stalled { "upstream stalled" } else { "upstream broke off" });

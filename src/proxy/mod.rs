@@ -106,7 +106,8 @@ impl ProxyHttp for Gateway {
             return Ok(true);
         }
         let gate = Arc::clone(&exchange.gate);
-        Replay::install(&mut session.downstream_session, gate, has_body);
+        let keepalive = answer::keepalive(exchange);
+        Replay::install(&mut session.downstream_session, gate, has_body, keepalive);
         Ok(false)
     }
 

@@ -42,6 +42,8 @@ pub struct Gate {
     deadline: AtomicU64,
     /// The head to send before what comes next.
     head: Mutex<Option<Box<ResponseHeader>>>,
+    /// Whether the client has got a head already, and words that mean nothing, to keep its connection alive.
+    alive: AtomicBool,
     /// Where the real session is left when this one is dropped.
     home: Mutex<Option<Box<ServerSession>>>,
 }
@@ -54,6 +56,7 @@ impl Gate {
             start,
             deadline: AtomicU64::new(u64::MAX),
             head: Mutex::new(None),
+            alive: AtomicBool::new(false),
             home: Mutex::new(None),
         }
     }
@@ -73,6 +76,11 @@ impl Gate {
     /// Whether the response is kept back.
     pub fn is_held(&self) -> bool {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client has got the head of a stream, though no answer has begun: what comes now is said in that stream.
+    pub fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Relaxed)
     }
 
     /// The upstream has `patience` from now to send something. Gives the time since the start.
@@ -109,6 +117,34 @@ pub struct Replay {
     /// Whether the head is on its way.
     begun: bool,
     timer: Option<Timer>,
+    keepalive: Option<Keepalive>,
+}
+
+/// What a client that waits for a stream is told now and then, so that nothing on the way to it gives the connection up.
+pub struct Keepalive {
+    every: Duration,
+    head: Box<ResponseHeader>,
+    timer: Option<Timer>,
+}
+
+/// A comment: parsers of event streams pass it over.
+/// <https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes>
+const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+impl Keepalive {
+    /// A comment whenever so long has passed, under this head.
+    pub const fn new(every: Duration, head: Box<ResponseHeader>) -> Self {
+        Self { every, head, timer: None }
+    }
+
+    /// Resolves when it is time for the next one.
+    async fn due(keepalive: Option<&mut Self>) {
+        let Some(Self { every, timer, .. }) = keepalive else {
+            return std::future::pending().await;
+        };
+        let timer = timer.get_or_insert_with(|| Timer::new(Instant::now() + *every));
+        timer.sleep.as_mut().await;
+    }
 }
 
 /// A sleep and when it ends. Pingora's own timers are shared by all requests of the same 10 ms and wake nobody up when
@@ -127,10 +163,15 @@ impl Timer {
 
 impl Replay {
     /// Takes the place of `session`, whose body has been read.
-    pub fn install(session: &mut Box<ServerSession>, gate: Arc<Gate>, has_body: bool) {
+    pub fn install(
+        session: &mut Box<ServerSession>,
+        gate: Arc<Gate>,
+        has_body: bool,
+        keepalive: Option<Keepalive>,
+    ) {
         let placeholder = Box::new(ServerSession::new_custom(Box::new(())));
         let inner = std::mem::replace(session, placeholder);
-        let replay = Self { inner, gate, has_body, begun: false, timer: None };
+        let replay = Self { inner, gate, has_body, begun: false, timer: None, keepalive };
         **session = ServerSession::new_custom(Box::new(replay));
     }
 
@@ -161,6 +202,16 @@ impl Replay {
                 return;
             }
         }
+    }
+
+    /// Tells a waiting client that it is not forgotten.
+    async fn say_alive(&mut self) -> Result<()> {
+        let Some(keepalive) = &mut self.keepalive else { return Ok(()) };
+        keepalive.timer = None;
+        if !self.gate.alive.swap(true, Ordering::Relaxed) {
+            self.inner.write_response_header(keepalive.head.clone()).await?;
+        }
+        self.inner.write_response_body(COMMENT, false).await
     }
 
     /// Drops what the gateway has taken in; a response that ends meanwhile is an error.
@@ -232,7 +283,8 @@ impl CustomSession for Replay {
             self.begun = true;
             // The upstream's own head has been replaced by the gateway's.
             tasks.retain(|task| !matches!(task, HttpTask::Header(..)));
-            if let Some(head) = self.gate.head.lock().take() {
+            let head = self.gate.head.lock().take().filter(|_| !self.gate.is_alive());
+            if let Some(head) = head {
                 tasks.insert(0, HttpTask::Header(head, false));
             }
         }
@@ -267,8 +319,9 @@ impl CustomSession for Replay {
         self.inner.request_summary()
     }
 
+    /// A head that only kept the connection alive is none: another account may still be asked.
     fn response_written(&self) -> Option<&ResponseHeader> {
-        self.inner.response_written()
+        self.inner.response_written().filter(|_| !self.gate.is_held())
     }
 
     async fn shutdown(&mut self, _code: u32, _context: &str) {
@@ -291,11 +344,17 @@ impl CustomSession for Replay {
 
     /// Polled all through an attempt: it is how a client that leaves is noticed, and an upstream that stalls.
     async fn read_body_or_idle(&mut self, _no_body_expected: bool) -> Result<Option<Bytes>> {
-        let Self { inner, gate, timer, .. } = self;
-        tokio::select! {
-            biased;
-            read = inner.read_body_or_idle(true) => read,
-            () = Self::silence(timer, gate) => Error::e_explain(STALLED, "no byte in time"),
+        loop {
+            let Self { inner, gate, timer, keepalive, .. } = self;
+            tokio::select! {
+                biased;
+                read = inner.read_body_or_idle(true) => return read,
+                () = Self::silence(timer, gate) => {
+                    return Error::e_explain(STALLED, "no byte in time");
+                }
+                () = Keepalive::due(keepalive.as_mut()), if gate.is_held() => {}
+            }
+            self.say_alive().await?;
         }
     }
 

@@ -487,7 +487,8 @@ fn failed(failure: Failure, message: &str) -> Step {
     Step::Failed(Box::new(Trouble { verdict: Verdict::failed(failure), error, raw: None }))
 }
 
-fn is_event_stream(head: &ResponseHeader) -> bool {
+/// Whether an answer is a stream of events.
+pub fn is_event_stream(head: &ResponseHeader) -> bool {
     head.headers.get(header::CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream")
     })

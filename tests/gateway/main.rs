@@ -43,6 +43,8 @@ mod faults;
 
 mod streams;
 
+mod keepalive;
+
 mod count;
 
 mod log;
