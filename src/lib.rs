@@ -19,6 +19,9 @@ pub mod pool;
 
 pub mod translate;
 
+pub mod queue;
+pub mod sqlite;
+
 pub mod store;
 
 pub mod demo;

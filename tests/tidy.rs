@@ -22,7 +22,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("auth", &["config"]),
     ("route", &["dialects"]),
     ("pool", &["clock", "config", "dialects", "pattern"]),
-    ("store", &["config", "dialects", "ir", "json"]),
+    ("queue", &[]),
+    ("sqlite", &[]),
+    ("store", &["config", "dialects", "ir", "json", "queue", "sqlite"]),
     ("demo", &["dialects"]),
 ];
 

@@ -3,29 +3,25 @@
 //! What leaves, leaves by whole conversations, the one that was gone on with longest ago first: a conversation without its
 //! beginning could not be gone on with, so its rest is worth nothing. Everything here blocks; `worker` calls it.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Limits;
 use super::items;
 use super::record::{Answer, Kept, Record};
 use crate::dialects::Dialect;
+use crate::sqlite::{self, Error, Layout, begin, bytes, size};
 
-/// The layout below; a file of another one is set aside.
-const VERSION: i64 = 1;
 /// How long another process may hold the file.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-const LAYOUT: &str = "
+/// A file of another one is set aside.
+const LAYOUT: Layout = Layout { version: 1, statements: STATEMENTS };
+
+const STATEMENTS: &str = "
 CREATE TABLE conversations (id INTEGER PRIMARY KEY, used INTEGER NOT NULL);
 CREATE INDEX conversations_by_use ON conversations (used);
 CREATE TABLE responses (
@@ -45,38 +41,9 @@ CREATE TABLE items (
     response TEXT NOT NULL REFERENCES responses ON DELETE CASCADE
 ) WITHOUT ROWID;
 CREATE INDEX items_by_response ON items (response);
-PRAGMA user_version = 1;
 ";
 
 const COLUMNS: &str = "id, previous, created, account, dialect, kept_there, input, response";
-
-/// Why the file is of no use.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// The folder or the file cannot be made.
-    #[error("{0}")]
-    File(#[from] io::Error),
-    /// SQLite says no.
-    #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// It is no file of ours, or damaged.
-    #[error("it is of another version")]
-    Foreign,
-}
-
-impl Error {
-    /// Whether the file will never do, however long one waits.
-    pub(super) fn is_lasting(&self) -> bool {
-        match self {
-            Self::Foreign => true,
-            Self::File(_) => false,
-            Self::Sqlite(error) => matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-            ),
-        }
-    }
-}
 
 /// How much of a chain is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -99,14 +66,11 @@ pub(super) struct Disk {
 impl Disk {
     /// Opens the file, readable by its owner alone, or makes it.
     pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
-        make_private(path)?;
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(PATIENCE)?;
-        if !is_ours(&connection)? {
-            return Err(Error::Foreign);
-        }
-        patiently(|| prepare(&connection))?;
-        make(&mut connection)?;
+        let connection = sqlite::open(path, LAYOUT, PATIENCE).map_err(|error| match error {
+            // What it holds can be had from the clients again: a gateway that keeps nothing would be worse.
+            Error::Newer(_) => Error::Foreign,
+            error @ (Error::File(_) | Error::Sqlite(_) | Error::Foreign) => error,
+        })?;
         let rows = connection.query_row("SELECT count(*) FROM responses", [], |row| row.get(0))?;
         Ok(Self { connection, limits, rows })
     }
@@ -123,7 +87,7 @@ impl Disk {
         self.rows = room.rows;
         // What left room for others need not be given back: they are about to take it.
         if room.evicted && size(&self.connection)? > self.limits.bytes {
-            return self.give_back();
+            sqlite::give_back(&self.connection)?;
         }
         Ok(())
     }
@@ -185,111 +149,11 @@ impl Disk {
         )?;
         transaction.commit()?;
         self.rows = self.rows.saturating_sub(1);
-        self.give_back()?;
+        sqlite::give_back(&self.connection)?;
         // The log still has the text until it is written into the file; a reader elsewhere may keep it a little longer.
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         Ok(true)
     }
-
-    /// Gives the pages that deleting left free back to the system.
-    fn give_back(&self) -> Result<(), Error> {
-        let mut vacuum = self.connection.prepare("PRAGMA incremental_vacuum")?;
-        let mut pages = vacuum.query([])?;
-        while pages.next()?.is_some() {}
-        Ok(())
-    }
-}
-
-/// Moves a file that will never do out of the way; the one that was moved before it is lost.
-pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let aside = path.with_extension("db.damaged");
-    fs::rename(path, &aside)?;
-    for suffix in ["-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let _ = fs::remove_file(name);
-    }
-    Ok(aside)
-}
-
-fn make_private(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    // SQLite gives its other files the mode of this one.
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
-    Ok(())
-}
-
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    // Only an empty file takes it: freed pages go back to the system, so that the bound on bytes is one on the file.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // A power cut may lose the last turns, never the file.
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted is overwritten where that costs nothing.
-    connection.pragma_update(None, "secure_delete", "FAST")?;
-    connection.pragma_update(None, "journal_size_limit", 4 << 20)
-}
-
-/// Whether a file is of this version, or empty.
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    // One statement sees one state: another process may be making the file right now.
-    let query =
-        "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version";
-    let (version, tables): (i64, i64) =
-        connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(version == VERSION || version == 0 && tables == 0)
-}
-
-/// Lays an empty file out.
-fn make(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = begin(connection)?;
-    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        transaction.execute_batch(LAYOUT)?;
-    }
-    transaction.commit()
-}
-
-/// Begins to write. A transaction that reads first could not go on to write when another process has written meanwhile.
-fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate)
-}
-
-/// Tries again for a while: SQLite does not wait by itself where it changes the kind of a file's log.
-fn patiently(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match attempt() {
-            Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && Instant::now() < until =>
-            {
-                thread::sleep(Duration::from_millis(20));
-            }
-            done => return done,
-        }
-    }
-}
-
-/// Bytes of the file that are in use.
-fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
-    let free = pragma(connection, "freelist_count")? * pragma(connection, "page_size")?;
-    Ok(size(connection)?.saturating_sub(free))
-}
-
-/// Bytes of the file.
-fn size(connection: &Connection) -> rusqlite::Result<u64> {
-    Ok(pragma(connection, "page_count")? * pragma(connection, "page_size")?)
-}
-
-fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
-    connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<u64> {

@@ -8,21 +8,17 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::Limits;
-use super::disk::{self, Disk, Span};
+use super::disk::{Disk, Span};
 use super::record::Record;
+use crate::queue::{Bounds, Queue};
+use crate::sqlite::{self, Error};
 
-/// Jobs in the queue at most.
-const QUEUE: usize = 1024;
-/// How many of them may be writes: the rest is for those who wait.
-const QUEUED_WRITES: usize = 768;
-/// Bytes of the writes in the queue at most.
-const QUEUED_BYTES: usize = 64 << 20;
-/// How long a write waits for others: one transaction for many costs little more than for one.
-const LINGER: Duration = Duration::from_millis(20);
+/// What may wait: there is room beside the writes for those who wait. One transaction for many costs little more than for one.
+const BOUNDS: Bounds =
+    Bounds { gathered: 768, bytes: 64 << 20, items: 1024, linger: Duration::from_millis(20) };
 /// How long a file that could not be opened is left alone.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -50,53 +46,8 @@ pub(super) enum Job {
 /// The way to the thread.
 #[derive(Debug)]
 pub(super) struct Worker {
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Job>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// What waits for the thread. A write does not wake it while it lets others gather: to wake a thread for each costs more
-/// than to write it.
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
-    wake: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    jobs: Vec<Job>,
-    /// How many of them are writes, and what those weigh in bytes.
-    writes: usize,
-    bytes: usize,
-    /// Whether somebody waits for one of them.
-    is_urgent: bool,
-    /// Whether the thread sleeps until it is woken.
-    is_idle: bool,
-    /// Whether the thread is to end when all is done.
-    is_closed: bool,
-}
-
-impl Queue {
-    /// All that waits, at once where somebody waits for an answer, else with what comes within a moment. `None`: it is over.
-    fn take(&self) -> Option<Vec<Job>> {
-        let mut waiting = self.waiting.lock();
-        while waiting.jobs.is_empty() {
-            if waiting.is_closed {
-                return None;
-            }
-            waiting.is_idle = true;
-            self.wake.wait(&mut waiting);
-        }
-        waiting.is_idle = false;
-        let until = Instant::now() + LINGER;
-        while !waiting.is_urgent
-            && !waiting.is_closed
-            && !self.wake.wait_until(&mut waiting, until).timed_out()
-        {}
-        waiting.is_urgent = false;
-        (waiting.writes, waiting.bytes) = (0, 0);
-        Some(std::mem::take(&mut waiting.jobs))
-    }
 }
 
 impl Worker {
@@ -111,12 +62,12 @@ impl Worker {
             retry_at: Instant::now(),
             in_trouble: false,
         };
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(BOUNDS));
         let jobs = Arc::clone(&queue);
         let run = move || {
             let now = file.now();
             let _ = file.attempt(|disk| disk.evict(now));
-            while let Some(jobs) = jobs.take() {
+            while let Some(jobs) = jobs.take(None) {
                 file.work(jobs);
             }
         };
@@ -126,52 +77,28 @@ impl Worker {
 
     /// Hands over a response to write; `false` where there is no room for it.
     pub(super) fn write(&self, record: Arc<Record>) -> bool {
-        let mut waiting = self.queue.waiting.lock();
-        if waiting.writes >= QUEUED_WRITES || waiting.bytes >= QUEUED_BYTES {
-            return false;
-        }
-        waiting.writes += 1;
-        waiting.bytes += record.size();
-        waiting.jobs.push(Job::Write(record));
-        let is_idle = std::mem::take(&mut waiting.is_idle);
-        drop(waiting);
-        if is_idle {
-            self.queue.wake.notify_one();
-        }
-        true
+        let bytes = record.size();
+        self.queue.gather(Job::Write(record), bytes)
     }
 
     /// Hands over a job that someone waits for.
     pub(super) fn ask(&self, job: Job) -> Result<(), Unreadable> {
-        let mut waiting = self.queue.waiting.lock();
-        if waiting.jobs.len() >= QUEUE {
-            return Err(Unreadable);
-        }
-        waiting.jobs.push(job);
-        waiting.is_urgent = true;
-        drop(waiting);
-        self.queue.wake.notify_one();
-        Ok(())
+        if self.queue.urge(job) { Ok(()) } else { Err(Unreadable) }
     }
 
     /// Lets the thread finish what it has been handed, and ends it.
     pub(super) fn finish(mut self) {
-        self.close();
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-
-    fn close(&self) {
-        self.queue.waiting.lock().is_closed = true;
-        self.queue.wake.notify_one();
     }
 }
 
 /// Without `finish`, the thread ends by itself.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.close();
+        self.queue.close();
     }
 }
 
@@ -233,7 +160,7 @@ impl File {
     /// What the file says; nothing where there never was one.
     fn read<T: Default>(
         &mut self,
-        what: impl FnMut(&mut Disk) -> Result<T, disk::Error>,
+        what: impl FnMut(&mut Disk) -> Result<T, Error>,
     ) -> Result<T, Unreadable> {
         match self.attempt(what) {
             Some(said) => Ok(said),
@@ -243,10 +170,7 @@ impl File {
     }
 
     /// Does something with the file. One that turns out to be damaged is set aside, and a new one gets its chance.
-    fn attempt<T>(
-        &mut self,
-        mut what: impl FnMut(&mut Disk) -> Result<T, disk::Error>,
-    ) -> Option<T> {
+    fn attempt<T>(&mut self, mut what: impl FnMut(&mut Disk) -> Result<T, Error>) -> Option<T> {
         for _ in 0..2 {
             let done = match &mut self.disk {
                 Some(disk) => what(disk),
@@ -272,7 +196,7 @@ impl File {
     }
 
     /// Opens the file, unless that failed a moment ago.
-    fn open(&mut self) -> Option<Result<Disk, disk::Error>> {
+    fn open(&mut self) -> Option<Result<Disk, Error>> {
         if Instant::now() < self.retry_at {
             return None;
         }
@@ -283,9 +207,9 @@ impl File {
         Some(opened)
     }
 
-    fn set_aside(&mut self, error: &disk::Error) {
+    fn set_aside(&mut self, error: &Error) {
         let path = self.path.display();
-        match disk::set_aside(&self.path) {
+        match sqlite::set_aside(&self.path) {
             Ok(aside) => log::warn!(
                 "the responses kept in {path} are lost: {error}; the file is now {}",
                 aside.display()
@@ -299,7 +223,7 @@ impl File {
         }
     }
 
-    fn trouble(&mut self, error: &disk::Error) {
+    fn trouble(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.in_trouble, true) {
             let path = self.path.display();
             log::warn!("responses are kept in memory alone: cannot use {path}: {error}");

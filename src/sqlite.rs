@@ -1,0 +1,181 @@
+//! A SQLite file of the gateway's own: private, in WAL mode, shrinking, and of one layout.
+//! <https://www.sqlite.org/pragma.html>
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+/// Why a file is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder or the file cannot be made.
+    #[error("{0}")]
+    File(#[from] io::Error),
+    /// SQLite says no.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Its layout is not one of ours.
+    #[error("it is of another version")]
+    Foreign,
+    /// Its layout is one that a later version of ours may have made.
+    #[error("it was made by a newer levity (layout {0})")]
+    Newer(i64),
+}
+
+impl Error {
+    /// Whether the file will never do, however long one waits: it is damaged, or none of ours.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Foreign => true,
+            Self::File(_) | Self::Newer(_) => false,
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            ),
+        }
+    }
+}
+
+/// How a file is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The `user_version` of a file that is laid out so; at least 1.
+    pub version: i64,
+    /// What makes it out of an empty file.
+    pub statements: &'static str,
+}
+
+/// Opens the file, readable by its owner alone, or makes it. Another process that holds it is waited for as long as `patience`.
+pub fn open(path: &Path, layout: Layout, patience: Duration) -> Result<Connection, Error> {
+    make_private(path)?;
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(patience)?;
+    check(&connection, layout.version)?;
+    patiently(patience, || prepare(&connection))?;
+    make(&mut connection, layout)?;
+    Ok(connection)
+}
+
+/// Fails unless a file is of this version, or empty.
+pub fn check(connection: &Connection, expected: i64) -> Result<(), Error> {
+    // One statement sees one state: another process may be making the file right now.
+    let query =
+        "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version";
+    let (version, tables): (i64, i64) =
+        connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    match version {
+        0 if tables == 0 => Ok(()),
+        version if version == expected => Ok(()),
+        version if version > expected => Err(Error::Newer(version)),
+        _ => Err(Error::Foreign),
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    // SQLite gives its other files the mode of this one.
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    // Only an empty file takes it: freed pages go back to the system, so that a bound on bytes is one on the file.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A power cut may lose what was written last, never the file.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten where that costs nothing.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
+    connection.pragma_update(None, "journal_size_limit", 4 << 20)
+}
+
+/// Lays an empty file out.
+fn make(connection: &mut Connection, layout: Layout) -> rusqlite::Result<()> {
+    let transaction = begin(connection)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        transaction.execute_batch(layout.statements)?;
+        transaction.pragma_update(None, "user_version", layout.version)?;
+    }
+    transaction.commit()
+}
+
+/// Begins to write. A transaction that reads first could not go on to write when another process has written meanwhile.
+pub fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Tries again for a while: SQLite does not wait by itself where it changes the kind of a file's log.
+fn patiently(
+    patience: Duration,
+    mut attempt: impl FnMut() -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let until = Instant::now() + patience;
+    loop {
+        match attempt() {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Bytes of the file that are in use.
+pub fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let free = free_pages(connection)? * pragma(connection, "page_size")?;
+    Ok(size(connection)?.saturating_sub(free))
+}
+
+/// Bytes of the file.
+pub fn size(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(pages(connection)? * pragma(connection, "page_size")?)
+}
+
+/// Pages of the file.
+pub fn pages(connection: &Connection) -> rusqlite::Result<u64> {
+    pragma(connection, "page_count")
+}
+
+/// Pages of the file that are not in use.
+pub fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
+    pragma(connection, "freelist_count")
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Gives the pages that deleting left free back to the system.
+pub fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+    let mut vacuum = connection.prepare("PRAGMA incremental_vacuum")?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(())
+}
+
+/// Moves a file that will never do out of the way; the one that was moved before it is lost.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = path.with_extension("db.damaged");
+    fs::rename(path, &aside)?;
+    for suffix in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = fs::remove_file(name);
+    }
+    Ok(aside)
+}
