@@ -11,7 +11,9 @@ use crate::clock;
 use crate::config::{Config, Secret};
 use crate::error::Failure;
 use crate::loader::{self, Loader, Setup};
+use crate::monitor::redact::Redactor;
 use crate::proxy::live::{InFlight, Live};
+use crate::proxy::watch::Watch;
 use crate::server::port::{self, Opener, Port};
 
 /// A handle to the running gateway. A clone is another hand on the same one.
@@ -142,6 +144,11 @@ impl Control {
         &self.shared.loader
     }
 
+    /// The request log and the counters.
+    pub fn watch_over(&self) -> &Watch {
+        &self.shared.opener.watch
+    }
+
     /// Opens the port that the configuration asks for. One that is open already stays.
     pub async fn start(&self) -> Result<State, Refused> {
         let mut open = self.shared.port.lock().await;
@@ -224,6 +231,8 @@ impl Control {
             setup.usable().map_err(Refused::conflict)?;
         }
         let live = self.shared.loader.animate(&setup, Some(&self.shared.live.load()));
+        let redactor = Redactor::new(&setup.config, setup.secret());
+        self.watch_over().monitor.configure(setup.config.monitor, redactor);
         self.shared.live.store(Arc::new(live));
         self.shared.state.send_modify(|state| {
             state.loaded = clock::wall();

@@ -24,6 +24,9 @@ pub mod sqlite;
 
 pub mod store;
 
+pub mod metrics;
+pub mod monitor;
+
 pub mod demo;
 pub mod proxy;
 

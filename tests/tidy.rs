@@ -25,6 +25,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("queue", &[]),
     ("sqlite", &[]),
     ("store", &["config", "dialects", "ir", "json", "queue", "sqlite"]),
+    ("metrics", &["config", "dialects", "ir"]),
+    ("monitor", &["clock", "config", "queue", "sqlite"]),
     ("demo", &["dialects"]),
 ];
 

@@ -163,7 +163,10 @@ pub fn status_of(admin: &Admin) -> Status {
             error: state.problem.clone(),
         },
         warnings: config.warnings.iter().chain(&state.warnings).cloned().collect(),
-        monitor: Monitor { enabled: false, dropped: 0 },
+        monitor: Monitor {
+            enabled: config.monitor.enabled,
+            dropped: admin.control.watch_over().monitor.dropped(),
+        },
     }
 }
 

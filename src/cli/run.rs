@@ -18,6 +18,10 @@ use crate::cooldowns::Cooldowns;
 use crate::dialects::Dialect;
 use crate::error::Failure;
 use crate::loader::{Loader, Setup};
+use crate::metrics::Metrics;
+use crate::monitor::redact::Redactor;
+use crate::monitor::{self, Monitor};
+use crate::proxy::watch::Watch;
 use crate::server::{self, Server, lan, port};
 use crate::store::{self, Limits, Store};
 
@@ -39,7 +43,8 @@ pub fn run(
     let address = listener.local_addr()?;
     let console = bind_console(&setup.config);
     let store = open_store(environment);
-    let server = Server::new(loader, &setup, store)?;
+    let watch = open_watch(&setup, environment)?;
+    let server = Server::new(loader, &setup, store, watch)?;
     let live = Arc::clone(server.control().live());
     let cooldowns = environment
         .state_folder()
@@ -104,6 +109,16 @@ fn open_store(environment: &Environment) -> Store {
         }
         None => Store::in_memory(Limits::default()),
     }
+}
+
+/// The request log and the counters.
+fn open_watch(setup: &Setup, environment: &Environment) -> Result<Watch, Failure> {
+    let config = &setup.config;
+    let path = environment.state_folder().map(|folder| folder.join(monitor::FILE));
+    let redactor = Redactor::new(config, setup.secret());
+    let metrics = Metrics::new()
+        .map_err(|error| Failure::failed(format!("cannot count requests: {error}")))?;
+    Ok(Watch { monitor: Monitor::start(path, config.monitor, redactor), metrics })
 }
 
 /// The embedded upstream as accounts: one for each dialect, behind the owner's own.

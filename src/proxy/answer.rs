@@ -161,6 +161,7 @@ fn take_trouble(
         return Ok(());
     }
     exchange.outcome = Some(trouble.verdict.note);
+    exchange.error = Some(trouble.error.message.clone());
     if exchange.gate.is_alive() {
         say_in_stream(exchange, body, &trouble.error);
         return Ok(());
@@ -226,6 +227,8 @@ pub async fn break_off(
         return Ok(());
     }
     let tail = reply.break_off(&failure, call, &asked);
+    exchange.error = Some(failure.message);
+    exchange.note_answer(&tail);
     session.write_response_body(Some(tail), true).await
 }
 

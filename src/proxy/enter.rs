@@ -84,6 +84,9 @@ async fn read_call(
             return Err(error.into_down());
         }
     };
+    if let Some(bodies) = &mut exchange.bodies {
+        bodies.ask(&body);
+    }
     let understood = match understand(upstream, path, query, body, exchange) {
         Ok(call) => resolve(call, exchange).await,
         Err(refusal) => Err(refusal),

@@ -21,6 +21,8 @@ use crate::dialects::Dialect;
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::usage::Usage;
+use crate::metrics::OpenStream;
+use crate::monitor::record::Bodies;
 use crate::pool::account::AccountId;
 use crate::pool::explain::Considered;
 use crate::pool::lease::Lease;
@@ -80,6 +82,12 @@ pub struct Exchange {
     pub outcome: Option<&'static str>,
     /// Counts the request as open for as long as it lives.
     pub open: Option<super::live::Open>,
+    /// Counts its answer as an open stream.
+    pub open_stream: Option<OpenStream>,
+    /// What the client was told, where it was refused.
+    pub error: Option<String>,
+    /// What was said, where that is to be kept.
+    pub bodies: Option<Box<Bodies>>,
     /// The client's address.
     pub client: Option<SocketAddr>,
     /// Method and path, for the log.
@@ -138,6 +146,8 @@ pub struct Trial {
     pub status: Option<u16>,
     /// What came of it.
     pub note: &'static str,
+    /// How long the account was asked.
+    pub took: Duration,
 }
 
 impl Exchange {
@@ -169,6 +179,9 @@ impl Exchange {
             status: None,
             outcome: None,
             open: None,
+            open_stream: None,
+            error: None,
+            bodies: None,
             client: None,
             path: String::new(),
             used: None,
@@ -185,6 +198,13 @@ impl Exchange {
             && status.is_success()
         {
             attempt.lease.answered(self.began.monotonic + after);
+        }
+    }
+
+    /// Keeps a piece of what the client hears, where that is wanted.
+    pub fn note_answer(&mut self, piece: &[u8]) {
+        if let Some(bodies) = &mut self.bodies {
+            bodies.hear(piece);
         }
     }
 

@@ -34,6 +34,7 @@ pub mod tap;
 
 pub mod log;
 pub mod refuse;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,6 +58,7 @@ use live::{InFlight, Live};
 use replay::Replay;
 use reply::{Reply, Trouble};
 use retry::{Broke, MOVED_ON};
+use watch::Watch;
 
 /// How a request ended whose client did not wait for the answer.
 const CLIENT_LEFT: &str = "client left";
@@ -66,12 +68,13 @@ pub struct Gateway {
     live: Arc<ArcSwap<Live>>,
     store: Store,
     in_flight: InFlight,
+    watch: Watch,
 }
 
 impl Gateway {
     /// A gateway over what is live now; a swap reaches the next request.
-    pub fn new(live: Arc<ArcSwap<Live>>, store: Store, in_flight: InFlight) -> Self {
-        Self { live, store, in_flight }
+    pub fn new(live: Arc<ArcSwap<Live>>, store: Store, in_flight: InFlight, watch: Watch) -> Self {
+        Self { live, store, in_flight, watch }
     }
 }
 
@@ -82,6 +85,7 @@ impl ProxyHttp for Gateway {
     fn new_ctx(&self) -> Self::CTX {
         let mut exchange = Exchange::new(self.live.load_full(), self.store.clone());
         exchange.open = Some(self.in_flight.enter());
+        self.watch.begin(&mut exchange);
         Box::new(exchange)
     }
 
@@ -194,6 +198,7 @@ impl ProxyHttp for Gateway {
         exchange: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
         answer::hear(exchange, body, end)?;
+        self.watch.hear(exchange, body.as_deref());
         Ok(None)
     }
 
@@ -205,6 +210,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<Option<Bytes>> {
         let mut body = None;
         answer::hear(exchange, &mut body, true)?;
+        self.watch.hear(exchange, body.as_deref());
         Ok(body)
     }
 
@@ -286,7 +292,9 @@ impl ProxyHttp for Gateway {
         Replay::uninstall(&mut session.downstream_session, &exchange.gate);
         let ended = Instant::now();
         retry::settle(exchange, error, ended);
-        log::line(exchange, ended.saturating_duration_since(exchange.began.monotonic));
+        let total = ended.saturating_duration_since(exchange.began.monotonic);
+        log::line(exchange, total);
+        self.watch.end(exchange, total);
     }
 
     fn suppress_error_log(

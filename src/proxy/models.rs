@@ -62,6 +62,7 @@ async fn send(
     }
     super::answer::dress(&mut head, exchange);
     exchange.status = Some(head.status);
+    exchange.note_answer(&body);
     let bodiless = session.req_header().method == http::Method::HEAD || body.is_empty();
     session.write_response_header(Box::new(head), bodiless).await?;
     if !bodiless {

@@ -79,6 +79,8 @@ pub async fn write(
     super::answer::dress(&mut head, exchange);
     exchange.status = Some(head.status);
     exchange.outcome.get_or_insert("refused");
+    exchange.error = Some(error.message.clone());
+    exchange.note_answer(&body);
     let empty = session.req_header().method == http::Method::HEAD;
     session.write_response_header(Box::new(head), empty).await?;
     if !empty {

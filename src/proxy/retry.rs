@@ -134,7 +134,7 @@ pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<
         }
         Err(refusal) => {
             let note = "no words for the request";
-            exchange.trail.push(Trial { account, status: None, note });
+            exchange.trail.push(Trial { account, status: None, note, took: Duration::ZERO });
             Err(refusal)
         }
     }
@@ -152,12 +152,14 @@ pub fn next_lease(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Leas
     );
     let status = exchange.reply.as_ref().map(|reply| reply.head.status.as_u16());
     let attempt = exchange.attempt.take()?;
+    let ended = Instant::now();
     exchange.trail.push(Trial {
         account: attempt.lease.account().id(),
         status,
         note: trouble.verdict.note,
+        took: ended.saturating_duration_since(attempt.lease.since()),
     });
-    attempt.lease.settle(trouble.verdict, Instant::now());
+    attempt.lease.settle(trouble.verdict, ended);
     let most = exchange.live.config.pool.max_attempts.get() as usize;
     if !trouble.verdict.moves_on() || exchange.trail.len() >= most {
         return None;
@@ -356,6 +358,7 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
         account: attempt.lease.account().id(),
         status: exchange.reply.as_ref().map(|reply| reply.head.status.as_u16()),
         note: if left { super::CLIENT_LEFT } else { verdict.note },
+        took: ended.saturating_duration_since(attempt.lease.since()),
     });
     if matches!(verdict.outcome, Outcome::Failed { .. }) {
         exchange.outcome.get_or_insert(verdict.note);

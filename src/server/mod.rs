@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::control::{Control, Phase};
 use crate::error::Failure;
 use crate::loader::{Loader, Setup};
+use crate::proxy::watch::Watch;
 use crate::store::Store;
 use port::Opener;
 
@@ -39,7 +40,7 @@ pub struct Server {
 
 impl Server {
     /// A server over a configuration that has been loaded; its port is closed.
-    pub fn new(loader: Loader, setup: &Setup, store: Store) -> Result<Self, Failure> {
+    pub fn new(loader: Loader, setup: &Setup, store: Store, watch: Watch) -> Result<Self, Failure> {
         let threads = match setup.config.proxy.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,
@@ -64,6 +65,7 @@ impl Server {
             conf: Arc::new(conf),
             live: Arc::clone(&live),
             store: store.clone(),
+            watch,
         };
         let control = Control::new(loader, setup, live, opener);
         Ok(Self { workers, beside, control, store })
@@ -105,6 +107,7 @@ impl Server {
             Ok::<_, Failure>(())
         })?;
         self.store.close();
+        self.control.watch_over().monitor.close();
         self.workers.shutdown_timeout(Duration::from_millis(500));
         self.beside.shutdown_timeout(Duration::from_millis(500));
         Ok(())

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::error::Failure;
 use crate::proxy::Gateway;
 use crate::proxy::live::{InFlight, Live};
+use crate::proxy::watch::Watch;
 use crate::store::Store;
 
 /// Pingora's buffer for what it reads from a client: 64 KiB by default, for each open connection. A request is read into
@@ -33,6 +34,8 @@ pub struct Opener {
     pub(super) conf: Arc<ServerConf>,
     pub(super) live: Arc<ArcSwap<Live>>,
     pub(super) store: Store,
+    /// The request log and the counters.
+    pub watch: Watch,
 }
 
 /// An open proxy port.
@@ -53,7 +56,12 @@ impl Opener {
         let mut fds = Fds::new();
         fds.add(address.to_string(), listener.into_raw_fd());
         let in_flight = InFlight::default();
-        let gateway = Gateway::new(Arc::clone(&self.live), self.store.clone(), in_flight.clone());
+        let gateway = Gateway::new(
+            Arc::clone(&self.live),
+            self.store.clone(),
+            in_flight.clone(),
+            self.watch.clone(),
+        );
         let mut service = http_proxy_service(&self.conf, gateway);
         let buffers = L4BufferSettings::default().read(CLIENT_READ_BUFFER);
         service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(buffers));

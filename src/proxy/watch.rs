@@ -1,0 +1,129 @@
+//! What is remembered of a request beside its line in the log: the counters, and its record in the request log.
+
+use std::time::Duration;
+
+use super::exchange::{Call, Exchange};
+use super::log::milliseconds;
+use super::reply::Reply;
+use crate::metrics::{self, Metrics, Seen};
+use crate::monitor::Monitor;
+use crate::monitor::record::{Record, Row, Time, Tried, Word};
+use crate::route::Operation;
+
+/// What keeps an eye on requests.
+#[derive(Clone)]
+pub struct Watch {
+    /// The request log.
+    pub monitor: Monitor,
+    /// The counters.
+    pub metrics: Metrics,
+}
+
+impl Watch {
+    /// A request has begun.
+    pub fn begin(&self, exchange: &mut Exchange) {
+        exchange.bodies = self.monitor.keeps_bodies().then(Box::default);
+    }
+
+    /// The client hears another piece of the answer.
+    pub fn hear(&self, exchange: &mut Exchange, piece: Option<&[u8]>) {
+        let is_new = exchange.open_stream.is_none() && exchange.first_byte.is_some();
+        if is_new && exchange.reply.as_ref().is_some_and(Reply::is_stream) {
+            exchange.open_stream = Some(self.metrics.open_stream());
+        }
+        if let Some(piece) = piece {
+            exchange.note_answer(piece);
+        }
+    }
+
+    /// A request is over, so long after it began; what its record needs is taken out of the exchange.
+    pub fn end(&self, exchange: &mut Exchange, total: Duration) {
+        exchange.open_stream = None;
+        if exchange.quiet {
+            return;
+        }
+        self.metrics.count(&seen(exchange, total));
+        if self.monitor.is_on() {
+            self.monitor.record(Box::new(record(exchange, total)));
+        }
+    }
+}
+
+fn seen(exchange: &Exchange, total: Duration) -> Seen<'_> {
+    let account = exchange.trail.last().and_then(|trial| exchange.live.pool.account(trial.account));
+    let operation = exchange.call.as_ref().map(|call| match call.operation {
+        Operation::Generate | Operation::GenerateContent | Operation::StreamGenerateContent => {
+            metrics::Operation::Generate
+        }
+        Operation::CountTokens | Operation::Stored(_) => metrics::Operation::Count,
+        Operation::Embed | Operation::BatchEmbed => metrics::Operation::Embed,
+    });
+    Seen {
+        dialect: exchange.dialect,
+        operation,
+        asked: account.and_then(|account| Some((account.config.provider, exchange.used.as_ref()?))),
+        status: exchange.status.map(|status| status.as_u16()),
+        outcome: exchange.outcome,
+        first_byte: exchange.first_byte,
+        total,
+        usage: exchange.usage,
+    }
+}
+
+fn record(exchange: &mut Exchange, total: Duration) -> Record {
+    let trail: Vec<Tried> = exchange
+        .trail
+        .iter()
+        .map(|trial| Tried {
+            account: exchange.name(trial).to_owned(),
+            status: trial.status,
+            note: Word::Borrowed(trial.note),
+            ms: milliseconds(trial.took),
+        })
+        .collect();
+    let usage = exchange.usage.unwrap_or_default();
+    let time = exchange.began.since_epoch().as_millis();
+    let path = std::mem::take(&mut exchange.path);
+    let (method, path) = path.split_once(' ').unwrap_or_default();
+    let row = Row {
+        time: Time(u64::try_from(time).unwrap_or(u64::MAX)),
+        client: exchange.client,
+        caller: None,
+        dialect: Word::Borrowed(exchange.dialect.name()),
+        method: named(method),
+        path: path.to_owned(),
+        model: exchange.call.as_mut().map(|call: &mut Call| std::mem::take(&mut call.asked)),
+        used: exchange.used.take(),
+        account: trail.last().map(|tried| tried.account.clone()),
+        stream: exchange.call.as_ref().is_some_and(|call| call.stream),
+        status: exchange.status.map(|status| status.as_u16()),
+        outcome: exchange.outcome.map(Word::Borrowed),
+        waited_ms: milliseconds(exchange.waited),
+        first_byte_ms: exchange.first_byte.map(milliseconds),
+        total_ms: milliseconds(total),
+        attempts: u32::try_from(trail.len()).unwrap_or(u32::MAX),
+        input: usage.input,
+        cached: usage.cache_read,
+        output: usage.output,
+        reasoning: usage.reasoning,
+        dropped: exchange.losses.dropped.iter().copied().map(Word::Borrowed).collect(),
+        id: std::mem::take(&mut exchange.id),
+    };
+    Record {
+        row,
+        trail,
+        explain: Vec::new(),
+        error: exchange.error.take(),
+        bodies: exchange.bodies.take(),
+    }
+}
+
+/// A method, which is nearly always one of a few.
+fn named(method: &str) -> Word {
+    for known in ["POST", "GET", "HEAD", "DELETE", "OPTIONS", "PUT", "PATCH"] {
+        if method == known {
+            return Word::Borrowed(known);
+        }
+    }
+    Word::Owned(method.to_owned())
+}

@@ -1,0 +1,112 @@
+//! A disk that is of no use: nobody waits, what can be kept is kept, and what is lost is counted.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::support::*;
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+#[tokio::test]
+async fn the_file_is_its_owners_alone() {
+    let log = Log::new();
+    log.record(answered(ago(Duration::ZERO)));
+    assert_eq!(log.count().await, 1);
+    for file in [log.path.clone(), beside(&log.path, "-wal")] {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_file_that_another_holds() {
+    let log = Log::new();
+    log.record(answered(ago(Duration::ZERO)));
+    assert_eq!(log.count().await, 1);
+    let holder = log.file();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let began = Instant::now();
+    for _ in 0..1000 {
+        log.record(answered(ago(Duration::ZERO)));
+    }
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    // Long enough for the first try to fail.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    holder.execute_batch("COMMIT").unwrap();
+    for _ in 0..100 {
+        if log.count().await == 1001 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((log.count().await, log.monitor.dropped()), (1001, 0));
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_the_queue_is_counted() {
+    let log = Log::prepared(SETTINGS, |path| {
+        // A file of a newer version is never written.
+        let file = Connection::open(path).unwrap();
+        file.execute_batch("CREATE TABLE later (x); PRAGMA user_version = 99").unwrap();
+    });
+    for _ in 0..60_000 {
+        log.record(answered(ago(Duration::ZERO)));
+    }
+    log.monitor.flush().await;
+    log.monitor.close();
+    assert_eq!(log.monitor.dropped(), 60_000);
+    let file = log.file();
+    let version: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 99, "it is left alone");
+    let asked = log.monitor.ask(|reader| reader.find("x")).await;
+    assert!(asked.unwrap_err().to_string().contains("newer levity"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_log_is_set_aside() {
+    let foreign = |path: &Path| {
+        let file = Connection::open(path).unwrap();
+        file.execute_batch("CREATE TABLE x (y)").unwrap();
+    };
+    let garbage = |path: &Path| fs::write(path, "this is no database\n".repeat(1000)).unwrap();
+    for spoil in [&foreign as &dyn Fn(&Path), &garbage] {
+        let mut before = Vec::new();
+        let log = Log::prepared(SETTINGS, |path| {
+            spoil(path);
+            before = fs::read(path).unwrap();
+        });
+        log.record(answered(ago(Duration::ZERO)));
+        assert_eq!(log.count().await, 1);
+        assert!(fs::read(log.path.with_extension("db.damaged")).unwrap() == before);
+        assert_eq!(log.monitor.dropped(), 0);
+    }
+}
+
+#[tokio::test]
+async fn no_place_for_a_file_is_no_trouble() {
+    let log = Log::prepared(SETTINGS, |path| fs::create_dir(path).unwrap());
+    let mut live = log.monitor.live();
+    log.record(answered(ago(Duration::ZERO)));
+    live.recv().await.unwrap();
+    log.monitor.close();
+    assert_eq!(log.monitor.dropped(), 1);
+}
+
+#[tokio::test]
+async fn rows_are_there_after_a_restart() {
+    let log = Log::new();
+    for _ in 0..10 {
+        log.record(answered(ago(Duration::ZERO)));
+    }
+    // What waits is written when the log is closed.
+    log.monitor.close();
+    let rows: i64 =
+        log.file().query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 10);
+}

@@ -1,0 +1,90 @@
+//! What leaves: by age, by number, by size, and the file gets smaller.
+
+use std::time::Duration;
+
+use levity::config::{Monitor as Settings, Retention};
+use levity::monitor::query::Filter;
+use levity::monitor::record::Bodies;
+use levity::monitor::redact::Redactor;
+
+use super::support::*;
+
+fn keeping(retention: Retention) -> Settings {
+    Settings { retention, ..SETTINGS }
+}
+
+#[tokio::test]
+async fn what_is_too_old_leaves() {
+    let log = Log::under(keeping(Retention { days: 2, ..SETTINGS.retention }));
+    log.record(answered(ago(Duration::from_hours(49))));
+    log.record(answered(ago(Duration::from_hours(47))));
+    log.monitor.flush().await;
+    // What changes the settings looks for what is too old as well.
+    log.monitor
+        .configure(keeping(Retention { days: 2, ..SETTINGS.retention }), Redactor::default());
+    log.monitor.flush().await;
+    eventually("one is left", async || log.count().await == 1).await;
+}
+
+#[tokio::test]
+async fn the_oldest_leave_where_there_are_too_many() {
+    let log = Log::under(keeping(Retention { rows: 1000, ..SETTINGS.retention }));
+    let mut newest = String::new();
+    for second in (0..5000).rev() {
+        let record = answered(ago(Duration::from_secs(second)));
+        newest.clone_from(&record.row.id);
+        log.record(record);
+        if second % 500 == 0 {
+            log.monitor.flush().await;
+        }
+    }
+    eventually("no more than a thousand are left", async || {
+        let ids = log.ids(&Filter::default()).await;
+        assert!(ids.len() >= 900, "{} are left", ids.len());
+        assert_eq!(ids.first(), Some(&newest));
+        ids.len() <= 1000
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_file_gets_smaller() {
+    let log = Log::new();
+    let file = || std::fs::metadata(&log.path).unwrap().len();
+    for second in (0..200).rev() {
+        let mut record = answered(ago(Duration::from_secs(second)));
+        let bodies = Bodies { request: vec![b'x'; 10_000], ..Bodies::default() };
+        record.bodies = Some(Box::new(bodies));
+        log.record(record);
+        if second % 50 == 0 {
+            log.monitor.flush().await;
+        }
+    }
+    assert_eq!(log.count().await, 200);
+    log.file().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let before = file();
+    assert!(before > 200 * 10_000, "{before}");
+    let size = 1 << 20;
+    log.monitor.configure(keeping(Retention { size, ..SETTINGS.retention }), Redactor::default());
+    eventually("the file is small", async || {
+        log.monitor.flush().await;
+        let _ = log.file().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        file() <= size
+    })
+    .await;
+    let left = log.count().await;
+    assert!((40..=100).contains(&left), "{left} are left");
+    let bodies: usize =
+        log.file().query_row("SELECT count(*) FROM bodies", [], |row| row.get(0)).unwrap();
+    assert_eq!(bodies, left, "bodies leave with their rows");
+}
+
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..200 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{what}: never");
+}
