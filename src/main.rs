@@ -37,6 +37,7 @@ fn levity(out: &mut impl Write) -> Result<(), Failure> {
             cli::start::run(&arguments, &environment, out)
         }
         Parsed::Command(Command::Stop(arguments)) => cli::stop::run(&arguments, &environment, out),
+        Parsed::Command(Command::Log(arguments)) => cli::log::run(&arguments, &environment, out),
         Parsed::Command(Command::Reload(arguments)) => {
             cli::reload::run(&arguments, &environment, out)
         }

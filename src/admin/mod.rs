@@ -7,6 +7,12 @@
 pub mod error;
 pub mod guard;
 pub mod state;
+
+pub mod events;
+pub mod log;
+pub mod metrics;
+pub mod usage;
+
 pub mod token;
 
 use std::sync::Arc;
@@ -51,6 +57,10 @@ impl Admin {
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .merge(state::routes())
+        .merge(log::routes())
+        .merge(events::routes())
+        .merge(usage::routes())
+        .merge(metrics::routes())
         .fallback(|| async { Error::not_found("no such path") })
         .method_not_allowed_fallback(|| async { Error::method() })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -1,6 +1,7 @@
 //! How commands talk to the running gateway: its admin API, over plain HTTP on this machine.
 
 use std::io::{self, Read};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,6 +80,12 @@ impl Client {
             .timeout_recv_response(Some(ANSWER))
             .build();
         Ok(Self { agent: agent.into(), address, token, token_path })
+    }
+
+    /// Whether anybody listens where the console should be.
+    pub fn is_listened_to(&self) -> bool {
+        let address = self.address.parse();
+        address.is_ok_and(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
     }
 
     /// `GET` of a path that answers JSON.

@@ -5,12 +5,13 @@ pub mod init;
 pub mod run;
 
 pub mod client;
+pub mod log;
 pub mod reload;
 pub mod start;
 pub mod status;
 pub mod stop;
 
-mod log;
+mod logger;
 mod plain;
 
 use std::ffi::OsString;
@@ -51,6 +52,8 @@ pub enum Command {
     Start(start::Arguments),
     /// Close the running gateway's proxy port; its console stays
     Stop(stop::Arguments),
+    /// Show the request log; of one request, with its id, everything
+    Log(Box<log::Arguments>),
     /// Have the running gateway read its config again
     Reload(reload::Arguments),
 }

@@ -31,7 +31,7 @@ pub fn run(
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let _lines = super::log::install(arguments.log_format, arguments.log_level);
+    let _lines = super::logger::install(arguments.log_format, arguments.log_level);
     let demo = if arguments.demo { Some(port::bind(([127, 0, 0, 1], 0).into())?) } else { None };
     let demo_address = demo.as_ref().map(TcpListener::local_addr).transpose()?;
     let demo_accounts = demo_address.map(demo_accounts).transpose()?.unwrap_or_default();

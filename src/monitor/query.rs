@@ -59,6 +59,40 @@ pub enum Status {
     Error,
 }
 
+impl Filter {
+    /// Whether a row passes; what a row does not hold (what the client was told) is not looked at.
+    pub fn passes(&self, row: &Row) -> bool {
+        let is = |wanted: &Option<String>, is: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
+        };
+        let status = match self.status {
+            None => true,
+            Some(Status::Error) => row.failed(),
+            Some(Status::Within(least, most)) => {
+                row.status.is_some_and(|status| (least..=most).contains(&status))
+            }
+        };
+        let (asked, used) = (row.model.as_deref(), row.used.as_deref());
+        status
+            && (is(&self.model, asked) || is(&self.model, used))
+            && is(&self.account, row.account.as_deref())
+            && is(&self.dialect, Some(&row.dialect))
+            && is(&self.caller, row.caller.as_deref())
+            && self.since.is_none_or(|since| row.time >= since)
+            && self.until.is_none_or(|until| row.time < until)
+            && self.text.as_deref().is_none_or(|text| holds(row, text))
+    }
+}
+
+/// Whether a text stands somewhere in a row.
+fn holds(row: &Row, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let (account, outcome) = (row.account.as_deref(), row.outcome.as_deref());
+    let places = [Some(&*row.path), row.model.as_deref(), row.used.as_deref(), account, outcome];
+    let mut places = places.into_iter().flatten().chain([&*row.id]);
+    places.any(|place| place.to_ascii_lowercase().contains(&text))
+}
+
 impl Status {
     /// Reads `429`, `2xx` or `error`.
     pub fn parse(text: &str) -> Option<Self> {

@@ -52,6 +52,20 @@ impl Console {
         reply.json()
     }
 
+    /// The request log's newest rows, once there are so many: a request is recorded when its answer is out.
+    pub(crate) async fn logged(&self, count: usize) -> Vec<Value> {
+        for _ in 0..500 {
+            let page = self.read("/api/log").await;
+            let rows = page["requests"].as_array().unwrap();
+            assert!(rows.len() <= count, "{page}");
+            if rows.len() == count {
+                return rows.clone();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the log never has {count} requests");
+    }
+
     /// The port, as a flag of a command.
     pub(crate) fn port(&self) -> String {
         self.address.port().to_string()

@@ -14,3 +14,9 @@ mod guard;
 mod state;
 
 mod commands;
+
+mod log;
+
+mod log_command;
+
+mod metrics;
