@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench gateway`, or with a client's dialect: `cargo bench --bench gateway -- anthropic`. Windows are
 //! short and interleaved, and the medians are compared, so that other work on the machine hits both alike.
+//!
+//! `cargo bench --bench gateway -- log` compares the gateway with its request log on and off, at 5,000 requests a second.
 
 #![expect(
     clippy::unwrap_used,
@@ -44,6 +46,10 @@ const ROUNDS: usize = 7;
 const WINDOW: Duration = Duration::from_millis(250);
 /// No run takes longer.
 const LONGEST: Duration = Duration::from_mins(1);
+/// The request log: requests a second, how long a window is, and how long after it the last of them are written.
+const RATE: u32 = 5000;
+const PACED: Duration = Duration::from_secs(2);
+const WRITTEN: Duration = Duration::from_millis(300);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,6 +58,10 @@ fn main() {
     match *words {
         ["mock"] => runtime.block_on(mock()),
         ["pass", upstream] => pass(upstream.parse().unwrap()),
+        _ if words.contains(&"log") => {
+            let compared = tokio::time::timeout(LONGEST, compare_log());
+            assert!(runtime.block_on(compared).is_ok(), "not done in {LONGEST:?}");
+        }
         _ => {
             let named = Dialect::ALL.into_iter().find(|dialect| words.contains(&dialect.name()));
             let compared = compare(named.unwrap_or(Dialect::OpenAiChat));
@@ -107,8 +117,36 @@ async fn compare(client: Dialect) {
     }
 }
 
+/// Prints what the request log adds to a request. It is full, so each row that comes makes another one leave.
+async fn compare_log() {
+    let own = std::env::current_exe().unwrap();
+    let mock = Started::new(1, &own, &["mock"]);
+    let (on, off) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let start = |home: &Path, enabled: bool| {
+        let config = home.join("levity.yaml");
+        let monitor = format!("monitor: {{ enabled: {enabled}, retention: {{ rows: 8000 }} }}\n");
+        std::fs::write(&config, configuration(mock.address) + &monitor).unwrap();
+        let levity = Path::new(env!("CARGO_BIN_EXE_levity"));
+        Started::at(0, levity, &["run", "--config", config.to_str().unwrap()], home)
+    };
+    let (on, off) = (start(on.path(), true), start(off.path(), false));
+    pin(1, std::process::id());
+    let request = wire_request(Dialect::OpenAiChat, Dialect::OpenAiChat, CASES[0]);
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        without.push(off.paced_cost(&request).await);
+        with.push(on.paced_cost(&request).await);
+    }
+    let (with, without) = (median(with), median(without));
+    let ratio = with / without;
+    println!("CPU time of a request, µs, at {RATE} a second");
+    println!("log off {without:.1}   log on {with:.1}   ratio {ratio:.3}");
+}
+
 fn configuration(mock: SocketAddr) -> String {
-    let mut config = "proxy: { port: 0, auth_mode: \"off\", threads: 1 }\naccounts:\n".to_owned();
+    let mut config =
+        "console: { enabled: false }\nproxy: { port: 0, auth_mode: \"off\", threads: 1 }\naccounts:\n"
+            .to_owned();
     for dialect in Dialect::ALL {
         let version = match dialect {
             Dialect::OpenAiChat | Dialect::OpenAiResponses => "/v1",
@@ -153,9 +191,15 @@ struct Started {
 impl Started {
     /// Starts a program that says first at which address it is.
     fn new(core: usize, program: &Path, arguments: &[&str]) -> Self {
+        Self::at(core, program, arguments, Path::new(""))
+    }
+
+    /// The same with a home folder, where it keeps its files; without one it keeps none.
+    fn at(core: usize, program: &Path, arguments: &[&str], home: &Path) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
             .env_clear()
+            .env("HOME", home)
             .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -180,6 +224,15 @@ impl Started {
             text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0)
         });
         Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// Microseconds of CPU time for one request of those that come at a steady rate, what is done behind them included.
+    async fn paced_cost(&self, request: &[u8]) -> f64 {
+        let before = self.cpu();
+        let answered = paced(self.address, request).await;
+        tokio::time::sleep(WRITTEN).await;
+        let spent = self.cpu().checked_sub(before).unwrap().as_secs_f64() * 1e6;
+        spent / f64::from(u32::try_from(answered).unwrap())
     }
 
     /// Microseconds of CPU time for one request, or for one event of a stream, over a window.
@@ -226,6 +279,27 @@ async fn load(address: SocketAddr, request: &[u8], connections: usize) -> usize 
         answers
     };
     futures::future::join_all((0..connections).map(|_| ask())).await.into_iter().sum()
+}
+
+/// Asks at a steady rate for a window; gives the number of answers.
+async fn paced(address: SocketAddr, request: &[u8]) -> usize {
+    const CONNECTIONS: u32 = 25;
+    let until = Instant::now() + PACED;
+    let ask = |place: u32| async move {
+        let pause = Duration::from_secs(1) * CONNECTIONS / RATE;
+        let start = tokio::time::Instant::now() + pause * place / CONNECTIONS;
+        let mut ticks = tokio::time::interval_at(start, pause);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (mut answer, mut answers) = (Vec::with_capacity(128 * 1024), 0);
+        while Instant::now() < until {
+            ticks.tick().await;
+            exchange(&mut stream, request, &mut answer).await;
+            answers += 1;
+        }
+        answers
+    };
+    futures::future::join_all((0..CONNECTIONS).map(ask)).await.into_iter().sum()
 }
 
 /// Sees once that the answer is the right one.

@@ -196,6 +196,10 @@ impl File {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
             return None;
         }
+        // Whoever deletes the file wants a new one; the old one would go on without a name.
+        if self.disk.is_some() && !path.exists() {
+            self.disk = None;
+        }
         let mut done = self.attempt_once(&path, &mut what);
         if let Err(error) = &done
             && error.is_lasting()

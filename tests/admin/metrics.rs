@@ -56,53 +56,58 @@ async fn requests_are_counted_with_the_log_off_too() {
     }
     gateway.send(&samples::call(CHAT, MODEL)).await;
     let text = quiet(&console, 4).await;
-    let model = |model: &str, status: u16| {
-        format!(
-            "levity_requests_total{{dialect=\"openai_chat\",model=\"{model}\",status=\"{status}\"}}"
-        )
-    };
-    let convention = |name: &str, rest: &str| {
-        format!(
-            "{name}{{{rest}gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"custom\",gen_ai_request_model=\"{MODEL}\""
-        )
-    };
-    let (input, output) = (f64::from(11), f64::from(7));
-    assert_eq!((TOKENS.0, TOKENS.1), (11, 7));
-    for (series, expected) in [
-        (model(MODEL, 200), 1.0),
-        (model(MODEL, 400), 1.0),
-        (model("other", 404), 1.0),
-        (model("", 401), 1.0),
-        ("levity_errors_total{kind=\"authentication\"}".to_owned(), 1.0),
-        ("levity_errors_total{kind=\"invalid_request\"}".to_owned(), 1.0),
-        ("levity_errors_total{kind=\"not_found\"}".to_owned(), 1.0),
-        (format!("levity_tokens_total{{model=\"{MODEL}\",type=\"input\"}}"), input),
-        (format!("levity_tokens_total{{model=\"{MODEL}\",type=\"output\"}}"), output),
-        (convention("gen_ai_server_request_duration_seconds_count", "error_type=\"\",") + "}", 1.0),
-        (
-            convention(
-                "gen_ai_server_request_duration_seconds_count",
-                "error_type=\"invalid_request\",",
-            ) + "}",
-            1.0,
-        ),
-        (convention("gen_ai_server_time_to_first_token_seconds_count", "") + "}", 1.0),
-        (convention("gen_ai_client_token_usage_sum", "") + ",gen_ai_token_type=\"input\"}", input),
-        ("levity_attempts_total{account=\"only\",result=\"served\"}".to_owned(), 1.0),
-        ("levity_attempts_total{account=\"only\",result=\"refused\"}".to_owned(), 2.0),
-        ("levity_account_state{account=\"only\",state=\"ok\"}".to_owned(), 1.0),
-        ("levity_account_state{account=\"idle\",state=\"off\"}".to_owned(), 1.0),
-        ("levity_account_in_flight{account=\"only\"}".to_owned(), 0.0),
-        ("levity_requests_open".to_owned(), 0.0),
-        ("levity_streams_open".to_owned(), 0.0),
-        ("levity_log_dropped_total".to_owned(), 0.0),
-    ] {
-        assert_eq!(value(&text, &series), Some(expected), "{series} in\n{text}");
-    }
+    own_names(&text);
+    names_of_the_conventions(&text);
     assert!(!text.contains("made-up-by-a-client"), "{text}");
     assert!(!text.contains(KEY) && !text.contains(&credential("only")), "{text}");
     if cfg!(target_os = "linux") {
         assert!(value(&text, "process_resident_memory_bytes").is_some(), "{text}");
+    }
+}
+
+fn own_names(text: &str) {
+    let requests = |model: &str, status: u16| {
+        format!(
+            "levity_requests_total{{dialect=\"openai_chat\",model=\"{model}\",status=\"{status}\"}}"
+        )
+    };
+    let tokens = |kind: &str| format!("levity_tokens_total{{model=\"{MODEL}\",type=\"{kind}\"}}");
+    assert_eq!(TOKENS, (11, 7));
+    for (series, expected) in [
+        (&*requests(MODEL, 200), 1.0),
+        (&requests(MODEL, 400), 1.0),
+        (&requests("other", 404), 1.0),
+        (&requests("", 401), 1.0),
+        ("levity_errors_total{kind=\"authentication\"}", 1.0),
+        ("levity_errors_total{kind=\"invalid_request\"}", 1.0),
+        ("levity_errors_total{kind=\"not_found\"}", 1.0),
+        (&tokens("input"), 11.0),
+        (&tokens("output"), 7.0),
+        ("levity_attempts_total{account=\"only\",result=\"served\"}", 1.0),
+        ("levity_attempts_total{account=\"only\",result=\"refused\"}", 2.0),
+        ("levity_account_state{account=\"only\",state=\"ok\"}", 1.0),
+        ("levity_account_state{account=\"idle\",state=\"off\"}", 1.0),
+        ("levity_account_in_flight{account=\"only\"}", 0.0),
+        ("levity_requests_open", 0.0),
+        ("levity_streams_open", 0.0),
+        ("levity_log_dropped_total", 0.0),
+    ] {
+        assert_eq!(value(text, series), Some(expected), "{series} in\n{text}");
+    }
+}
+
+fn names_of_the_conventions(text: &str) {
+    let model = format!(
+        "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"custom\",gen_ai_request_model=\"{MODEL}\""
+    );
+    let duration = "gen_ai_server_request_duration_seconds_count";
+    for (series, expected) in [
+        (format!("{duration}{{error_type=\"\",{model}}}"), 1.0),
+        (format!("{duration}{{error_type=\"invalid_request\",{model}}}"), 1.0),
+        (format!("gen_ai_server_time_to_first_token_seconds_count{{{model}}}"), 1.0),
+        (format!("gen_ai_client_token_usage_sum{{{model},gen_ai_token_type=\"input\"}}"), 11.0),
+    ] {
+        assert_eq!(value(text, &series), Some(expected), "{series} in\n{text}");
     }
 }
 

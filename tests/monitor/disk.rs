@@ -89,6 +89,18 @@ async fn a_file_that_is_no_log_is_set_aside() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_deleted_is_made_anew() {
+    let log = Log::new();
+    log.record(answered(ago(Duration::ZERO)));
+    assert_eq!(log.count().await, 1);
+    for suffix in ["", "-wal", "-shm"] {
+        fs::remove_file(beside(&log.path, suffix)).unwrap();
+    }
+    log.record(answered(ago(Duration::ZERO)));
+    assert_eq!((log.count().await, log.monitor.dropped()), (1, 0));
+}
+
+#[tokio::test]
 async fn no_place_for_a_file_is_no_trouble() {
     let log = Log::prepared(SETTINGS, |path| fs::create_dir(path).unwrap());
     let mut live = log.monitor.live();
