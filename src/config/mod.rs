@@ -1,6 +1,7 @@
 //! What the owner asked for: complete and typed, nothing left to check.
 
 mod account;
+pub mod edit;
 pub mod environment;
 mod file;
 mod forms;
@@ -10,6 +11,7 @@ pub mod private;
 pub mod problem;
 mod provider;
 mod reader;
+pub mod save;
 mod yaml;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
