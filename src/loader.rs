@@ -75,6 +75,11 @@ impl Loader {
         self.certificates.as_deref()
     }
 
+    /// The embedded upstream's accounts, which stand behind all others.
+    pub fn demo(&self) -> &[Account] {
+        &self.demo
+    }
+
     /// Whether the embedded upstream runs.
     pub const fn is_demo(&self) -> bool {
         !self.demo.is_empty()

@@ -41,5 +41,8 @@ fn levity(out: &mut impl Write) -> Result<(), Failure> {
         Parsed::Command(Command::Reload(arguments)) => {
             cli::reload::run(&arguments, &environment, out)
         }
+        Parsed::Command(Command::Accounts(arguments)) => {
+            cli::accounts::run(&arguments, &environment, out)
+        }
     }
 }

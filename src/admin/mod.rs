@@ -4,8 +4,15 @@
 //! guard (who may ask at all) ─▶ a file for each group of paths ─▶ error (every refusal)
 //! ```
 
+pub mod accounts;
+mod ask;
+mod change;
 pub mod error;
 pub mod guard;
+pub mod key;
+pub mod models;
+pub mod openapi;
+pub mod settings;
 pub mod state;
 
 pub mod events;
@@ -13,15 +20,18 @@ pub mod log;
 pub mod metrics;
 pub mod usage;
 
+pub mod test;
 pub mod token;
+pub mod try_it;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
+use tokio::sync::Mutex;
 
 use self::error::Error;
 use self::token::Token;
@@ -43,13 +53,16 @@ pub struct Admin {
     pub token: Arc<Token>,
     /// When the process began.
     pub process_started: SystemTime,
+    /// Who changes the configuration holds it, so that changes come one after the other.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Admin {
     /// What the handlers share, for this gateway.
     pub fn new(control: Control, token: Token) -> Self {
         let live = Arc::clone(control.live());
-        Self { control, live, token: Arc::new(token), process_started: clock::wall() }
+        let changing = Arc::default();
+        Self { control, live, token: Arc::new(token), process_started: clock::wall(), changing }
     }
 }
 
@@ -61,11 +74,23 @@ pub fn router(admin: Admin) -> Router {
         .merge(events::routes())
         .merge(usage::routes())
         .merge(metrics::routes())
+        .merge(settings::routes())
+        .merge(key::routes())
+        .merge(accounts::routes())
+        .merge(test::routes())
+        .merge(models::routes())
+        .merge(try_it::routes())
+        .merge(openapi::routes())
         .fallback(|| async { Error::not_found("no such path") })
         .method_not_allowed_fallback(|| async { Error::method() })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn_with_state(admin.clone(), guard::guard))
         .with_state(admin)
+}
+
+/// A duration as the API writes it: whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A time as the API writes it: RFC 3339 in UTC, with milliseconds.

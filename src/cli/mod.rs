@@ -4,6 +4,7 @@ pub mod check;
 pub mod init;
 pub mod run;
 
+pub mod accounts;
 pub mod client;
 pub mod log;
 pub mod reload;
@@ -56,6 +57,8 @@ pub enum Command {
     Log(Box<log::Arguments>),
     /// Have the running gateway read its config again
     Reload(reload::Arguments),
+    /// Show how each account of the running gateway fares
+    Accounts(accounts::Arguments),
 }
 
 /// The arguments of `levity run`.

@@ -86,6 +86,15 @@ pub fn account_path(index: usize, key: &str) -> Vec<Step> {
     vec![Step::Key("accounts".to_owned()), Step::Item(index), Step::Key(key.to_owned())]
 }
 
+/// The text at a path as it is written, its variables as they are; `None` where there is none.
+pub fn written(text: &str, path: &[Step]) -> Option<String> {
+    let tree = yaml::parse(text, Path::new("")).ok()?;
+    match &check::find(&tree, path)?.value {
+        yaml::Value::Scalar(scalar) => Some(scalar.text.clone()),
+        yaml::Value::Null | yaml::Value::List(_) | yaml::Value::Map(_) => None,
+    }
+}
+
 /// Makes the changes one after another; `file` is for messages.
 pub fn apply(text: &str, file: &Path, changes: &[Change]) -> Result<String, Error> {
     let (mark, body) = text.split_at(if text.starts_with('\u{feff}') { 3 } else { 0 });

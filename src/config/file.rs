@@ -53,6 +53,17 @@ impl AuthMode {
     }
 }
 
+impl Scheduling {
+    /// The name used in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CacheFirst => "cache_first",
+            Self::Balance => "balance",
+            Self::PerformanceFirst => "performance_first",
+        }
+    }
+}
+
 /// Reads the whole tree. What is wrong is left in the reader, and a default stands in its place.
 pub(super) fn read(tree: Node, reader: &mut Reader<'_>) -> Config {
     let mut root = reader.root(tree);

@@ -104,6 +104,28 @@ pub fn generate(random: &mut impl TryRng) -> Result<Secret, Error> {
     Ok(Secret::new(format!("sk-{}", URL_SAFE_NO_PAD.encode(bytes))))
 }
 
+/// Says what is wrong with a key that clients are to send.
+pub fn check(key: &Secret) -> Result<(), &'static str> {
+    client_key(key)?;
+    if key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err("has a character that cannot stand in an HTTP header")
+    }
+}
+
+/// The key that an earlier start saved, whether it is needed now or not.
+pub fn saved(environment: &Environment) -> Result<Option<Secret>, Error> {
+    state_file(environment).map_or(Ok(None), |path| read(&path))
+}
+
+/// Saves a key in the place of the one that is saved. It has been checked.
+pub fn replace(key: &Secret, environment: &Environment) -> Result<(), Error> {
+    let path = state_file(environment).ok_or(Error::NoPlace)?;
+    let written = private::replace(&path, key.expose());
+    written.map_err(|source| Error::File { doing: "save", path, source })
+}
+
 /// `api_key` among the gateway's own files.
 fn state_file(environment: &Environment) -> Option<PathBuf> {
     Some(environment.state_folder()?.join("api_key"))

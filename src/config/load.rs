@@ -121,10 +121,37 @@ fn find(
     if let Some(path) = options.config.clone().or_else(named) {
         return Some(path);
     }
+    let user = user_file(environment);
+    std::iter::once(PathBuf::from(FILE_NAME)).chain(user).find(|path| exists(path))
+}
+
+/// The user's own file, `~/.config/levity/levity.yaml`; `None` where there is no home.
+pub fn user_file(environment: &Environment) -> Option<PathBuf> {
     let home = || environment.get("HOME").map(|home| Path::new(home).join(".config"));
     let user = environment.get("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
-    let user = user.map(|folder| folder.join("levity").join(FILE_NAME));
-    std::iter::once(PathBuf::from(FILE_NAME)).chain(user).find(|path| exists(path))
+    user.map(|folder| folder.join("levity").join(FILE_NAME))
+}
+
+/// What wins over the file, as the key's path with dots and the variable or flag that says it.
+pub fn overridden(
+    options: &Options,
+    environment: &Environment,
+) -> impl Iterator<Item = (String, &'static str)> {
+    let set = SETTINGS.iter().filter(|(variable, _)| environment.get(variable).is_some());
+    let variables: Vec<_> = set.map(|(variable, key)| (key.join("."), *variable)).collect();
+    let flag = options.port.map(|_| ("proxy.port".to_owned(), "--port"));
+    // The flag is the last to speak.
+    variables.into_iter().chain(flag)
+}
+
+/// The accounts that the environment makes where there is no file: each provider, and the variable of its key.
+pub fn accounts_of(
+    environment: &Environment,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    VARIABLES.iter().filter_map(|(provider, variables)| {
+        let set = variables.iter().find(|name| environment.get(name).is_some());
+        set.map(|variable| (*provider, *variable))
+    })
 }
 
 /// A tree with one account for each provider key in the environment, named like its provider.

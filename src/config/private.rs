@@ -16,6 +16,13 @@ pub fn create(path: &Path, line: &str) -> io::Result<()> {
     outcome
 }
 
+/// Writes a file of mode 0600 with this line in it, in one step, over the one that is there.
+pub fn replace(path: &Path, line: &str) -> io::Result<()> {
+    folder(path.parent().unwrap_or(path))?;
+    let draft = path.with_extension(std::process::id().to_string());
+    write(&draft, line).and_then(|()| fs::rename(&draft, path))
+}
+
 /// Makes a folder that only its owner can look into, where there is none.
 pub fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)

@@ -141,6 +141,32 @@ impl Account {
         }
     }
 
+    /// Adds to what its answers have cost.
+    pub fn spend(&self, tokens: Tokens) {
+        let Live { input, output, cached, .. } = &*self.live;
+        for (counter, more) in
+            [(input, tokens.input), (output, tokens.output), (cached, tokens.cached)]
+        {
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// What its answers have cost since the process began.
+    pub fn spent(&self) -> Tokens {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Live { input, output, cached, .. } = &*self.live;
+        Tokens { input: read(input), output: read(output), cached: read(cached) }
+    }
+
+    /// Forgets all that bars the account, its models and its provider: the owner knows better.
+    pub fn reset(&self) {
+        self.provider.reset();
+        self.gates.account.reset();
+        for gate in self.gates.models.lock().values() {
+            gate.reset();
+        }
+    }
+
     /// What stands in the way of asking the account at all: itself, else its provider.
     pub fn standing(&self, now: Instant) -> Standing {
         match self.gates.account.standing(now) {
@@ -189,6 +215,17 @@ pub struct Tally {
     pub failed: u64,
 }
 
+/// What answers have cost, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Of prompts, cached or not.
+    pub input: u64,
+    /// Of answers, thoughts included.
+    pub output: u64,
+    /// Those of the prompts that were read from a cache.
+    pub cached: u64,
+}
+
 /// Counters that outlive a reload.
 #[derive(Debug, Default)]
 pub(super) struct Live {
@@ -200,6 +237,9 @@ pub(super) struct Live {
     pub(super) refused: AtomicU64,
     pub(super) limited: AtomicU64,
     pub(super) failed: AtomicU64,
+    input: AtomicU64,
+    output: AtomicU64,
+    cached: AtomicU64,
 }
 
 impl Live {

@@ -106,6 +106,13 @@ impl Gate {
         self.word.store((strikes + 1) << 1 | 1, Ordering::Release);
     }
 
+    /// The owner spoke for it. Requests under way may still speak against it.
+    pub(super) fn reset(&self) {
+        let mut cooldown = self.cooldown.lock();
+        *cooldown = Cooldown::default();
+        self.word.fetch_and(!1, Ordering::AcqRel);
+    }
+
     /// The answer said nothing: a probe leaves its place to the next request.
     pub(super) fn give_back(&self, ticket: Ticket) {
         if ticket.entry == Entry::Probe {

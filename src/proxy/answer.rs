@@ -264,7 +264,7 @@ pub fn dress(head: &mut ResponseHeader, exchange: &Exchange) {
         let dropped: Vec<&str> = exchange.losses.dropped.iter().copied().collect();
         put("x-levity-dropped", &dropped.join(", "));
     }
-    if !exchange.live.config.proxy.expose_routing {
+    if !exchange.live.config.proxy.expose_routing && !exchange.probe {
         return;
     }
     if let Some(attempt) = &exchange.attempt {

@@ -55,7 +55,7 @@ pub enum Plan {
 }
 
 /// Headers of a client that are for the gateway alone.
-static FOR_US: [HeaderName; 7] = [
+static FOR_US: [HeaderName; 8] = [
     header::AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("x-goog-api-key"),
@@ -63,6 +63,7 @@ static FOR_US: [HeaderName; 7] = [
     header::EXPECT,
     header::CONTENT_ENCODING,
     header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("x-levity-probe"),
 ];
 /// What comes back is read on the way, so it is asked for as it is.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");

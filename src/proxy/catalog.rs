@@ -111,6 +111,11 @@ impl Catalog {
     }
 }
 
+/// The names in a list of models of any dialect; `None` where it is none.
+pub fn listed(body: &[u8]) -> Option<Vec<String>> {
+    serde_json::from_slice::<Page>(body).ok().map(Page::names)
+}
+
 /// A list of models in any dialect: `data[].id` at OpenAI and Anthropic, `models[].name` at Gemini.
 /// <https://platform.openai.com/docs/api-reference/models/list>, <https://docs.anthropic.com/en/api/models-list>,
 /// <https://ai.google.dev/api/models#method:-models.list>

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -16,6 +16,9 @@ use crate::dialects::Dialect;
 use crate::ir::error::Error as Refusal;
 use crate::route::{self, Endpoint, NoRoute, Operation};
 use crate::store::serve::{self, Question};
+
+/// What the console's own requests carry: see `Live::probe`.
+pub static PROBE: HeaderName = HeaderName::from_static("x-levity-probe");
 
 /// Who asks, and for what? Answers what needs no account; `None` where that is done.
 pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Option<Call>> {
@@ -31,6 +34,8 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Opt
         _ => route::suggested(&path, &head.headers),
     };
     exchange.origin = head.headers.get(header::ORIGIN).cloned();
+    let probe = head.headers.get(&PROBE);
+    exchange.probe = probe.is_some_and(|probe| *probe == exchange.live.probe);
     if exchange.live.auth == AuthMode::Off && exchange.origin.as_ref().is_some_and(is_foreign) {
         // Without a key, a page of the web that the owner looks at could use the accounts.
         exchange.origin = None;

@@ -96,6 +96,8 @@ pub struct Exchange {
     pub used: Option<Arc<str>>,
     /// The origin of the page that asks, where it is allowed to.
     pub origin: Option<http::HeaderValue>,
+    /// Whether the console asks, which is told who answers.
+    pub probe: bool,
     /// Whether the request is worth a line in the log (health checks are not).
     pub quiet: bool,
 }
@@ -186,6 +188,7 @@ impl Exchange {
             path: String::new(),
             used: None,
             origin: None,
+            probe: false,
             quiet: false,
         }
     }

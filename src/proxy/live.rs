@@ -29,6 +29,8 @@ pub struct Live {
     pub pool: Pool,
     /// What the accounts' providers have.
     pub catalog: Catalog,
+    /// What a request carries in `x-levity-probe` that is the console's own: its answer says who gave it.
+    pub probe: String,
     /// How each account is reached, in the pool's order.
     upstreams: Vec<Arc<Upstream>>,
 }
@@ -55,6 +57,7 @@ impl Live {
                 config.pool.scheduling,
                 previous.map(|previous| &previous.pool),
             ),
+            probe: format!("{:032x}", rand::rng().random::<u128>()),
             catalog: Catalog::new(config.accounts.len(), certificates),
             upstreams: upstreams.collect(),
             config,

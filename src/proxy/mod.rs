@@ -17,6 +17,7 @@ pub mod replay;
 pub mod catalog;
 pub mod enter;
 pub mod models;
+pub mod probe;
 pub mod receive;
 
 pub mod admit;

@@ -12,7 +12,8 @@ use super::refuse;
 use super::replay;
 use super::reply::{Step, Trouble};
 use crate::ir::error::{Error as Refusal, ErrorKind};
-use crate::pool::account::Account;
+use crate::ir::usage::Usage;
+use crate::pool::account::{Account, Tokens};
 use crate::pool::lease::Lease;
 use crate::pool::unavailable::{Exhausted, Unavailable};
 use crate::pool::verdict::{Failure, Outcome, Verdict};
@@ -362,6 +363,10 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
     });
     if matches!(verdict.outcome, Outcome::Failed { .. }) {
         exchange.outcome.get_or_insert(verdict.note);
+    }
+    if let Some(usage) = exchange.usage {
+        let Usage { input, output, cache_read: cached, .. } = usage;
+        attempt.lease.account().spend(Tokens { input, output, cached });
     }
     attempt.lease.settle(verdict, ended);
 }
