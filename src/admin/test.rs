@@ -1,5 +1,6 @@
 //! One account tried by itself: by its provider's list of models, which costs nothing, or by a tiny request.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -71,7 +72,7 @@ async fn test(
     }
     // An account that is off serves nothing, and can be tested all the same.
     let there = |model: &str| {
-        account.upstream_model(model).map_or_else(|| model.to_owned(), |there| there.into_owned())
+        account.upstream_model(model).map_or_else(|| model.to_owned(), Cow::into_owned)
     };
     let model = wanted.map(there);
     let question = question(dialect, model.as_deref())?;

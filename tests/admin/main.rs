@@ -11,7 +11,19 @@ mod harness;
 
 mod guard;
 
+mod written;
+
 mod state;
+
+mod settings;
+
+mod key;
+
+mod accounts;
+
+mod try_it;
+
+mod openapi;
 
 mod commands;
 
