@@ -223,7 +223,10 @@ fn settings_of(admin: &Admin) -> Settings {
     let text = config.path.as_ref().and_then(|path| fs::read_to_string(path).ok());
     let overridden = load::overridden(loader.options(), loader.environment());
     Settings {
-        path: config.path.as_ref().map(|path| path.display().to_string()),
+        path: config.path.as_ref().map(|path| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            path.display().to_string()
+        }),
         writable: match &config.path {
             Some(path) => save::is_writable(path),
             None => load::user_file(loader.environment()).is_some(),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
+use pingora::ErrorType;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
@@ -83,7 +84,12 @@ async fn exchange(
     let connector = Connector::new(Some(options));
     let (mut session, _) = connector.get_http_session(&peer).await.map_err(|error| {
         upstream.forget_address();
-        format!("cannot connect to {}: {}", upstream.authority(), retry::reason(&error))
+        let reason = if *error.etype() == ErrorType::ConnectRefused {
+            "connection refused".to_owned()
+        } else {
+            retry::reason(&error)
+        };
+        format!("cannot connect to {}: {reason}", upstream.authority())
     })?;
     let answered = converse(&mut session, request, began).await;
     answered

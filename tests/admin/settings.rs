@@ -89,7 +89,7 @@ async fn a_change_is_at_work_at_once_and_comments_stay() {
     let answer = written.patch("/api/config", asked).await.json();
     assert_eq!(answer["config"]["values"]["proxy"]["auth_mode"], "auto");
     assert_eq!(answer["config"]["values"]["models"]["aliases"], json!({}));
-    assert!(written.text().contains("  # for now\n"), "{}", written.text());
+    assert!(written.text().contains("  # auth_mode: for now\n"), "{}", written.text());
     assert_eq!(written.gateway.send(&get("/healthz")).await.status, 200);
 }
 

@@ -60,7 +60,15 @@ impl Page<'_> {
         if self.is_first(start) {
             let range = self.line_start(start)..self.line_end(entry.value.range.end);
             let kept = comments::of(self.text, range.clone(), &texts);
-            return Ok(Splice { range, with: self.comment_lines(&kept, self.column(start)) });
+            let with = match kept.as_slice() {
+                // What it says is about the key: it goes on naming it, and the key comes back below it.
+                [only] if self.line_end(start) == range.end => {
+                    let said = only.trim_start_matches(['#', ' ']);
+                    self.comment_lines(&[&format!("# {}: {said}", entry.key)], self.column(start))
+                }
+                kept => self.comment_lines(kept, self.column(start)),
+            };
+            return Ok(Splice { range, with });
         }
         // The first key of a list's item stands behind the dash; the next one takes its place.
         let next = entries.get(index + 1).map(|next| next.at.start);

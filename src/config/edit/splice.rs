@@ -151,8 +151,22 @@ impl Page<'_> {
             }
         }
         let mut splices = self.rescued(spot, range.clone())?;
-        splices.push(Splice { range, with });
+        splices.push(self.aligned(Splice { range, with }));
         Ok(splices)
+    }
+
+    /// The same, with the comment behind it left in its column as far as there is room.
+    fn aligned(&self, splice: Splice) -> Splice {
+        let Splice { range, mut with } = splice;
+        let behind = self.written(range.end..self.text.len());
+        let spaces = behind.len() - behind.trim_start_matches(' ').len();
+        let old = self.written(range.clone());
+        if spaces == 0 || !behind.trim_start_matches(' ').starts_with('#') || old.contains('\n') {
+            return Splice { range, with };
+        }
+        let room = (old.chars().count() + spaces).saturating_sub(with.chars().count());
+        with.extend(std::iter::repeat_n(' ', room.max(1)));
+        Splice { range: range.start..range.end + spaces, with }
     }
 
     /// Behind the colon of an entry.
