@@ -80,10 +80,22 @@ struct Shared {
 
 struct Asked {
     open: IntGauge,
+    waiting: IntGauge,
     dropped: IntCounter,
     states: IntGaugeVec,
     in_flight: IntGaugeVec,
     attempts: IntCounterVec,
+}
+
+/// What is known of the moment in which somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Requests under way.
+    pub open: usize,
+    /// Those of them that wait in line for a busy account.
+    pub waiting: usize,
+    /// Requests that the request log has lost so far.
+    pub dropped: u64,
 }
 
 /// A request that is over.
@@ -260,13 +272,13 @@ impl Metrics {
     /// Everything in Prometheus' text form, with what is known of the moment.
     pub fn text<'a>(
         &self,
-        open: usize,
-        dropped: u64,
+        moment: Moment,
         accounts: impl Iterator<Item = AccountState<'a>>,
     ) -> prometheus::Result<String> {
         let asked = self.shared.asked.lock();
-        asked.open.set(i64::try_from(open).unwrap_or(i64::MAX));
-        set(&asked.dropped, dropped);
+        asked.open.set(i64::try_from(moment.open).unwrap_or(i64::MAX));
+        asked.waiting.set(i64::try_from(moment.waiting).unwrap_or(i64::MAX));
+        set(&asked.dropped, moment.dropped);
         asked.states.reset();
         asked.in_flight.reset();
         asked.attempts.reset();
@@ -325,6 +337,11 @@ impl Asked {
         )?;
         Ok(Self {
             open: gauge(registry, "levity_requests_open", "Requests under way.")?,
+            waiting: gauge(
+                registry,
+                "levity_requests_waiting",
+                "Requests in line for a busy account.",
+            )?,
             dropped: kept(
                 registry,
                 IntCounter::new(

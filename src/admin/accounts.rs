@@ -20,6 +20,7 @@ use crate::config::edit::{self, Change};
 use crate::loader::Loader;
 use crate::pool::account::{self, Tokens};
 use crate::pool::cooldown::{Cause, Standing};
+use crate::pool::limits;
 
 /// The paths of this file.
 pub fn routes() -> Router<Admin> {
@@ -132,12 +133,14 @@ pub struct Spent {
 /// A limit that a provider has told.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Limit {
-    /// `requests`, `tokens`, …
+    /// The model that it is for, by its name there.
+    pub model: String,
+    /// `requests`, `tokens`, `input-tokens` or `output-tokens`.
     pub what: String,
-    /// How much there is in a window of time.
-    pub limit: Option<u64>,
+    /// The most that can be had at once.
+    pub limit: u64,
     /// What is left of it.
-    pub remaining: Option<u64>,
+    pub remaining: u64,
     /// When it is whole again.
     pub resets: Option<String>,
 }
@@ -315,8 +318,33 @@ fn view(account: &account::Account, config: &Config, loader: &Loader, now: Now) 
         in_flight: account.in_flight(),
         tally: tally(account.tally()),
         tokens: spent(account.spent()),
-        limits: Vec::new(),
+        limits: limits(account, now),
     }
+}
+
+fn limits(account: &account::Account, now: Now) -> Vec<Limit> {
+    let of_model = |(model, limits): (std::sync::Arc<str>, Vec<limits::Limit>)| {
+        limits.into_iter().map(move |limit| Limit {
+            model: model.to_string(),
+            what: limit.dimension.name().to_owned(),
+            limit: whole(limit.most),
+            remaining: whole(limit.left),
+            resets: limit.whole.filter(|whole| *whole > now.monotonic).map(|whole| {
+                let left = whole.saturating_duration_since(now.monotonic);
+                written(now.after(left).wall)
+            }),
+        })
+    };
+    account.limits(now.monotonic).into_iter().flat_map(of_model).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a limit is a number of requests or tokens, rounded down"
+)]
+const fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 fn resting(account: &account::Account, now: Now) -> Vec<Resting> {

@@ -10,7 +10,7 @@ use axum::routing::get;
 
 use super::Admin;
 use super::error::Error;
-use crate::metrics::AccountState;
+use crate::metrics::{AccountState, Moment};
 use crate::pool::account::Account;
 use crate::pool::cooldown::{Cause, Standing};
 
@@ -37,8 +37,12 @@ async fn metrics(State(admin): State<Admin>) -> Result<Response, Error> {
             ]
         },
     });
-    let open = admin.control.state().requests();
-    let text = watch.metrics.text(open, watch.monitor.dropped(), accounts);
+    let moment = Moment {
+        open: admin.control.state().requests(),
+        waiting: live.pool.queue().waiting(),
+        dropped: watch.monitor.dropped(),
+    };
+    let text = watch.metrics.text(moment, accounts);
     let text =
         text.map_err(|error| Error::internal(format!("cannot write the metrics: {error}")))?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())

@@ -162,8 +162,8 @@ impl Account {
     pub fn reset(&self) {
         self.provider.reset();
         self.gates.account.reset();
-        for gate in self.gates.models.lock().values() {
-            gate.reset();
+        for (_, model) in self.gates.models.all() {
+            model.gate.reset();
         }
     }
 

@@ -119,10 +119,7 @@ async fn converse(
     while let Some(chunk) = session.read_response_body().await? {
         answer.extend_from_slice(&chunk);
         if answer.len() > LONGEST {
-            return pingora::Error::e_explain(
-                pingora::ErrorType::ReadError,
-                "the answer is too long",
-            );
+            return pingora::Error::e_explain(ErrorType::ReadError, "the answer is too long");
         }
     }
     Ok(Answered { status, body: answer, first_byte })

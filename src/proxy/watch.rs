@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::exchange::{Call, Exchange};
-use super::log::milliseconds;
+use super::log::{self, milliseconds};
 use super::reply::Reply;
 use crate::metrics::{self, Metrics, Seen};
 use crate::monitor::Monitor;
@@ -81,6 +81,12 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
             ms: milliseconds(trial.took),
         })
         .collect();
+    // Where one account was asked, as there is no other, nothing is to be explained.
+    let has_choice = match &*exchange.choices {
+        [] => false,
+        [only] => only.considered.len() > 1,
+        [_, _, ..] => true,
+    };
     let usage = exchange.usage.unwrap_or_default();
     let time = exchange.began.since_epoch().as_millis();
     let path = std::mem::take(&mut exchange.path);
@@ -112,7 +118,7 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
     Record {
         row,
         trail,
-        explain: Vec::new(),
+        explain: if has_choice { log::explanation(exchange) } else { Vec::new() },
         error: exchange.error.take(),
         bodies: exchange.bodies.take(),
     }

@@ -41,11 +41,17 @@ async fn every_request_is_in_the_log_but_health_checks() {
     let keyed = |request: Request| request.header("x-api-key", KEY);
     let answered = gateway.send(&keyed(samples::call(CHAT, "short"))).await;
     let id = answered.header("x-request-id").unwrap().to_owned();
-    gateway.send(&keyed(samples::stream_call(CHAT, MODEL))).await;
-    gateway.send(&samples::call(CHAT, MODEL)).await;
-    gateway.send(&keyed(get("/nothing?key=hidden"))).await;
-    gateway.send(&keyed(get("/v1/chat/completions"))).await;
-    gateway.send(&get("/healthz")).await;
+    for request in [
+        keyed(samples::stream_call(CHAT, MODEL)),
+        samples::call(CHAT, MODEL),
+        keyed(get("/nothing?key=hidden")),
+        keyed(get("/v1/chat/completions")),
+        get("/healthz"),
+    ] {
+        // Rows of one millisecond are in no order.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        gateway.send(&request).await;
+    }
     let rows = console.logged(5).await;
     let status = |row: &Value| row["status"].as_u64().unwrap();
     assert_eq!(rows.iter().map(status).collect::<Vec<_>>(), [405, 404, 401, 200, 200]);

@@ -89,6 +89,7 @@ fn own_names(text: &str) {
         ("levity_account_state{account=\"idle\",state=\"off\"}", 1.0),
         ("levity_account_in_flight{account=\"only\"}", 0.0),
         ("levity_requests_open", 0.0),
+        ("levity_requests_waiting", 0.0),
         ("levity_streams_open", 0.0),
         ("levity_log_dropped_total", 0.0),
     ] {
