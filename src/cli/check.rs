@@ -111,6 +111,9 @@ fn write_account(account: &Account, out: &mut impl Write) -> io::Result<()> {
     if account.clients.len() < crate::dialects::Dialect::ALL.len() {
         detail("clients", &join(account.clients.iter().map(|d| d.name())))?;
     }
+    if let Some(proxy) = account.way_out.proxy_for(&account.base_url) {
+        detail("proxy", &proxy.to_string())?;
+    }
     // Values of headers may be keys.
     if !account.headers.is_empty() {
         detail("headers", &join(account.headers.iter().map(|(name, _)| name.as_str())))?;

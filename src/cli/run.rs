@@ -13,6 +13,7 @@ use crate::admin::{self, Admin};
 use crate::clock::Now;
 use crate::config::environment::Environment;
 use crate::config::key::ClientKey;
+use crate::config::outbound::WayOut;
 use crate::config::{Account, AuthMode, Config, Dispatch, Provider, Secret};
 use crate::cooldowns::Cooldowns;
 use crate::dialects::Dialect;
@@ -144,6 +145,7 @@ fn demo_accounts(address: SocketAddr) -> Result<Vec<Account>, Failure> {
             max_concurrency: 0,
             enabled: true,
             headers: Vec::new(),
+            way_out: WayOut::Direct,
         })
     };
     Dialect::ALL.into_iter().map(account).collect()

@@ -1,12 +1,14 @@
 //! `accounts:` as written → `Account`, with its provider's defaults filled in.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::file::replacements;
 use super::forms::{base_url, choice, choice_or_off, label, number, positive, text, truth};
+use super::outbound::{self, Outbound};
 use super::problem::alternatives;
 use super::provider::PROVIDERS;
 use super::reader::{Key, Pair, Reader, Section};
@@ -60,10 +62,14 @@ impl Dispatch {
 }
 
 /// Reads `accounts:`; names are unique.
-pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section) -> Vec<Account> {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    root: &mut Section,
+    outbound: &Arc<Outbound>,
+) -> Vec<Account> {
     let mut accounts: Vec<Account> = Vec::new();
     for mut section in reader.sections(root, "accounts") {
-        let account = account(reader, &mut section);
+        let account = account(reader, &mut section, outbound);
         let name = account.as_ref().map(|account| account.name.clone()).unwrap_or_default();
         if accounts.iter().any(|other| other.name == name) {
             let message = format!("another account is already named \"{name}\"");
@@ -76,7 +82,11 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section) -> Vec<Account> 
 }
 
 /// One account, or nothing when a part that has no default is wrong.
-fn account(reader: &mut Reader<'_>, section: &mut Section) -> Option<Account> {
+fn account(
+    reader: &mut Reader<'_>,
+    section: &mut Section,
+    outbound: &Arc<Outbound>,
+) -> Option<Account> {
     let name = reader.required(section, "name", label);
     let provider = reader.required(section, "provider", choice(PROVIDERS));
     let enabled = reader.value(section, "enabled", truth).unwrap_or(true);
@@ -89,6 +99,7 @@ fn account(reader: &mut Reader<'_>, section: &mut Section) -> Option<Account> {
     let max_concurrency = reader.value(section, "max_concurrency", number(0..=1_000_000));
     let key = reader.secret(section, "api_key");
     let headers = headers(reader, section, &key);
+    let way_out = outbound::read_way(reader, section, outbound);
 
     let (provider, (dialects, base_url)) = (provider?, endpoint?);
     let families = || provider.models().iter().map(|&family| family.to_owned()).collect();
@@ -106,6 +117,7 @@ fn account(reader: &mut Reader<'_>, section: &mut Section) -> Option<Account> {
         max_concurrency: max_concurrency.unwrap_or(0),
         enabled,
         headers,
+        way_out,
     };
     give_key(reader, section, &mut account, key);
     warn_of_base_url(reader, &account);

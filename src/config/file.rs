@@ -1,6 +1,7 @@
 //! The file as written → `Config`: every key, its form and its default.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -10,6 +11,7 @@ use super::forms::{
     choice, choice_or_off, client_key, duration, duration_or_off, model, number, positive,
     redis_url, size, truth,
 };
+use super::outbound;
 use super::reader::{Key, Reader, Section};
 use super::yaml::Node;
 use super::{
@@ -68,7 +70,7 @@ impl Scheduling {
 pub(super) fn read(tree: Node, reader: &mut Reader<'_>) -> Config {
     let mut root = reader.root(tree);
     let proxy = proxy(reader, &mut root);
-    let accounts = account::read(reader, &mut root);
+    let accounts = account::read(reader, &mut root, &proxy.outbound);
     let aliases = aliases(reader, &mut root);
     let pool = pool(reader, &mut root);
     let monitor = monitor(reader, &mut root);
@@ -106,6 +108,7 @@ fn proxy(reader: &mut Reader<'_>, root: &mut Section) -> Proxy {
         strict: reader.value(one, "strict", truth).unwrap_or(false),
         timeouts: timeouts(reader, one),
         keepalive: reader.value(one, "keepalive", duration_or_off).flatten(),
+        outbound: Arc::new(outbound::read(reader, one)),
     };
     proxy.api_key = api_key(reader, one, proxy.effective_auth());
     reader.finish(section);

@@ -21,7 +21,7 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    fn expected(expected: impl Into<String>) -> Self {
+    pub(super) fn expected(expected: impl Into<String>) -> Self {
         Self { expected: expected.into(), near: None }
     }
 }

@@ -7,6 +7,7 @@ mod file;
 mod forms;
 pub mod key;
 pub mod load;
+pub mod outbound;
 pub mod private;
 pub mod problem;
 mod provider;
@@ -17,11 +18,13 @@ mod yaml;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::dialects::Dialect;
+use outbound::{Outbound, WayOut};
 
 /// The whole configuration of one gateway.
 #[derive(Clone, Debug)]
@@ -69,6 +72,8 @@ pub struct Proxy {
     pub timeouts: Timeouts,
     /// How often a client that waits for a stream is told that it is not forgotten; `None`: never.
     pub keepalive: Option<Duration>,
+    /// The proxies that requests to providers go through.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Proxy {
@@ -141,6 +146,8 @@ pub struct Account {
     pub enabled: bool,
     /// Headers added to each upstream request.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// How its requests leave this machine.
+    pub way_out: WayOut,
 }
 
 impl Account {
@@ -276,7 +283,7 @@ impl std::fmt::Debug for State {
 }
 
 /// A key or token: never shown by `Debug` or `Display`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

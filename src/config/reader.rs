@@ -220,6 +220,16 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// The first of these variables that is set, and its value.
+    pub(super) fn variable(&self, names: [&'static str; 2]) -> Option<(&'static str, &'a str)> {
+        names.into_iter().find_map(|name| Some((name, self.environment.get(name)?)))
+    }
+
+    /// Records what is wrong with a variable that stands for no key.
+    pub(super) fn complain_of_variable(&mut self, name: &'static str, message: &str) {
+        self.problems.push(Problem::new(Place::Variable(name), None, message.to_owned()));
+    }
+
     /// Records what is wrong with a pair.
     pub(super) fn complain_of_pair(&mut self, pair: &Pair, message: &str) {
         let message = format!("{}: {message}", pair.path);

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use levity::config::outbound::WayOut;
 use levity::config::{Account, Dispatch, Provider, Secret};
 use levity::dialects::Dialect;
 use levity::pool::lease::Lease;
@@ -23,6 +24,7 @@ pub(crate) fn account(name: &str) -> Account {
         max_concurrency: 0,
         enabled: true,
         headers: Vec::new(),
+        way_out: WayOut::Direct,
     }
 }
 
