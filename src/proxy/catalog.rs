@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::future::join_all;
 use parking_lot::Mutex;
-use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
-use pingora::{Error, ErrorType, Result};
 use serde::Deserialize;
 
+use super::fetch::Fetch;
 use super::upstream::Upstream;
 use crate::pool::account::Account;
 
@@ -20,12 +18,10 @@ const KEPT: Duration = Duration::from_mins(10);
 const RETRY: Duration = Duration::from_mins(1);
 /// How long a client waits for lists that are not there yet.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A list of all models of the largest provider is a tenth of this.
-const LIST_READ: usize = 4 * 1024 * 1024;
 
 /// The lists of all accounts, by the pool's order.
 pub struct Catalog {
-    connector: Connector<()>,
+    fetch: Fetch,
     lists: Vec<Mutex<Option<List>>>,
 }
 
@@ -36,14 +32,9 @@ struct List {
 }
 
 impl Catalog {
-    /// Nothing known yet. `certificates` is the file of authorities to trust.
-    pub fn new(accounts: usize, certificates: Option<String>) -> Self {
-        let mut options = ConnectorOptions::new(16);
-        options.ca_file = certificates;
-        Self {
-            connector: Connector::new(Some(options)),
-            lists: (0..accounts).map(|_| Mutex::new(None)).collect(),
-        }
+    /// Nothing known yet.
+    pub fn new(accounts: usize, fetch: Fetch) -> Self {
+        Self { fetch, lists: (0..accounts).map(|_| Mutex::new(None)).collect() }
     }
 
     /// The names of the models of these accounts, as their providers list them. One whose list cannot be had is passed
@@ -64,49 +55,29 @@ impl Catalog {
         {
             return Arc::clone(&list.names);
         }
-        let asked = tokio::time::timeout(PATIENCE, self.ask(account, upstream)).await;
-        let list = match asked {
-            Ok(Ok(names)) => List { names: names.into(), until: Instant::now() + KEPT },
-            Ok(Err(error)) => {
-                tracing::debug!(account = account.config.name, %error, "no list of models");
+        let list = match self.ask(account, upstream).await {
+            Ok(names) => List { names: names.into(), until: Instant::now() + KEPT },
+            Err(error) => {
+                tracing::debug!(account = account.config.name, error, "no list of models");
                 List { names: Arc::default(), until: Instant::now() + RETRY }
             }
-            Err(_) => List { names: Arc::default(), until: Instant::now() + RETRY },
         };
         *slot.lock() = Some(list.clone());
         list.names
     }
 
-    async fn ask(&self, account: &Account, upstream: &Upstream) -> Result<Vec<String>> {
+    async fn ask(&self, account: &Account, upstream: &Upstream) -> Result<Vec<String>, String> {
         let Some(&dialect) = account.config.dialects.first() else { return Ok(Vec::new()) };
-        let unreachable = |error| Error::because(ErrorType::ConnectError, "looking up", error);
-        let peer = upstream.peer().await.map_err(unreachable)?;
-        let (mut session, _) = self.connector.get_http_session(&peer).await?;
-        session.set_read_timeout(Some(PATIENCE));
-        let target = upstream.models_target(dialect);
-        let (mut head, ()) = http::Request::get(target)
-            .header(http::header::ACCEPT_ENCODING, "identity")
-            .body(())
-            .map_err(|error| Error::because(ErrorType::InternalError, "the list's path", error))?
-            .into_parts();
-        upstream.sign(dialect, &mut head.headers);
-        session.write_request_header(Box::new(RequestHeader::from(head))).await?;
-        session.finish_request_body().await?;
-        session.read_response_header().await?;
-        let status = session.response_header().map(|head| head.status);
-        let mut body = Vec::new();
-        while let Some(chunk) = session.read_response_body().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LIST_READ {
-                return Error::e_explain(ErrorType::ReadError, "the list is too long");
-            }
+        let mut request = http::Request::get(upstream.models_target(dialect))
+            .body(Bytes::new())
+            .map_err(|error| error.to_string())?;
+        upstream.sign(dialect, request.headers_mut());
+        let answer = self.fetch.send(&upstream.destination, request, PATIENCE).await?;
+        if !answer.status().is_success() {
+            return Err(format!("status {}", answer.status()));
         }
-        self.connector.release_http_session(session, &peer, None).await;
-        if !status.is_some_and(|status| status.is_success()) {
-            return Error::e_explain(ErrorType::HTTPStatus(0), format!("status {status:?}"));
-        }
-        let page: Page = serde_json::from_slice(&body)
-            .map_err(|error| Error::because(ErrorType::ReadError, "the list of models", error))?;
+        let page: Page = serde_json::from_slice(answer.body())
+            .map_err(|error| format!("not a list of models: {error}"))?;
         Ok(page.names())
     }
 }

@@ -7,6 +7,7 @@ use rand::RngExt as _;
 use tokio::sync::Notify;
 
 use super::catalog::Catalog;
+use super::fetch::Fetch;
 use super::upstream::Upstream;
 use crate::auth::Keys;
 use crate::clock::Now;
@@ -44,10 +45,10 @@ impl Live {
         certificates: Option<String>,
         previous: Option<&Self>,
     ) -> Self {
-        let upstreams =
-            config.accounts.iter().zip(1..).map(|(account, group)| {
-                Arc::new(Upstream::new(account, config.proxy.timeouts, group))
-            });
+        let upstreams = config.accounts.iter().zip(1..).map(|(account, group)| {
+            let timeouts = config.proxy.timeouts;
+            Arc::new(Upstream::new(account, timeouts, group, certificates.as_deref()))
+        });
         Self {
             auth: config.proxy.effective_auth(),
             keys: Keys::new(key),
@@ -58,8 +59,8 @@ impl Live {
                 previous.map(|previous| &previous.pool),
             ),
             probe: format!("{:032x}", rand::rng().random::<u128>()),
-            catalog: Catalog::new(config.accounts.len(), certificates),
             upstreams: upstreams.collect(),
+            catalog: Catalog::new(config.accounts.len(), Fetch::new(certificates)),
             config,
         }
     }

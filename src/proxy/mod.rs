@@ -26,6 +26,10 @@ pub mod conversation;
 pub mod retry;
 pub mod upstream;
 
+pub mod destination;
+pub mod fetch;
+pub mod tunnel;
+
 pub mod answer;
 pub mod count;
 pub mod decode;
@@ -131,7 +135,8 @@ impl ProxyHttp for Gateway {
             return Error::e_explain(MOVED_ON, "no account");
         };
         exchange.gate.hold(exchange.live.config.proxy.timeouts.first_byte);
-        match attempt.upstream.peer().await {
+        let destination = &attempt.upstream.destination;
+        match destination.peer().await {
             Ok(mut peer) => {
                 if attempt.resent > 0 {
                     // A group of its own: no kept connection is in it.
@@ -139,10 +144,9 @@ impl ProxyHttp for Gateway {
                 }
                 Ok(Box::new(peer))
             }
-            Err(error) => {
-                let name = attempt.upstream.authority();
-                let message = format!("cannot find {name}: {error}");
-                Err(retry::move_on(exchange, Trouble::connect(message)))
+            Err(message) => {
+                let trouble = Trouble::connect(message, destination.scope());
+                Err(retry::move_on(exchange, trouble))
             }
         }
     }
@@ -222,12 +226,13 @@ impl ProxyHttp for Gateway {
         exchange: &mut Self::CTX,
         error: Box<Error>,
     ) -> Box<Error> {
-        let name = exchange.attempt.as_ref().map_or_else(String::new, |attempt| {
-            attempt.upstream.forget_address();
-            attempt.upstream.authority()
-        });
-        let message = format!("cannot connect to {name}: {}", retry::reason(&error));
-        retry::move_on(exchange, Trouble::connect(message))
+        let Some(attempt) = &exchange.attempt else { return error };
+        let destination = &attempt.upstream.destination;
+        destination.forget_address();
+        let reason = retry::reason(&error);
+        let message = format!("cannot connect to {}: {reason}", destination.authority());
+        let trouble = Trouble::connect(message, destination.scope());
+        retry::move_on(exchange, trouble)
     }
 
     fn error_while_proxy(

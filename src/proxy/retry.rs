@@ -11,12 +11,13 @@ use super::exchange::{Choice, Exchange, Trial};
 use super::refuse;
 use super::replay;
 use super::reply::{Step, Trouble};
+use super::tunnel::Refused;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::ir::usage::Usage;
 use crate::pool::account::{Account, Tokens};
 use crate::pool::lease::Lease;
 use crate::pool::unavailable::{Exhausted, Unavailable};
-use crate::pool::verdict::{Failure, Outcome, Verdict};
+use crate::pool::verdict::{Failure, Outcome, Scope, Verdict};
 use crate::pool::{Reach, Want};
 use crate::route::Operation;
 use crate::store::resolve::{self, Resolution, Turn};
@@ -329,16 +330,11 @@ fn judge_unheard(exchange: &mut Exchange) -> Option<Trouble> {
     }
 }
 
-/// The innermost reason of an error, without Pingora's wrapping.
+/// What broke, in a few words: Pingora's kind of error, or what a proxy on the way did.
 pub fn reason(error: &Error) -> String {
-    let kind = error.etype().as_str();
-    let mut source = std::error::Error::source(error);
-    let mut innermost = None;
-    while let Some(error) = source {
-        innermost = Some(error.to_string());
-        source = error.source();
-    }
-    innermost.filter(|reason| !reason.is_empty()).unwrap_or_else(|| kind.to_owned())
+    let root = error.root_cause();
+    let refused = root.downcast_ref::<Refused>().map(ToString::to_string);
+    refused.unwrap_or_else(|| error.etype().as_str().to_owned())
 }
 
 /// The lease is settled here, once, when the request has `ended`.
@@ -372,9 +368,10 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
 }
 
 impl Trouble {
-    /// No connection.
-    pub fn connect(message: String) -> Self {
+    /// No connection, which says something of all that is in `scope`.
+    pub fn connect(message: String, scope: Scope) -> Self {
         let error = Refusal { status: 502, ..Refusal::new(ErrorKind::Internal, message) };
-        Self { verdict: Verdict::failed(Failure::Connect), error, raw: None }
+        let outcome = Outcome::Failed { scope, failure: Failure::Connect };
+        Self { verdict: Verdict { outcome, ..Verdict::failed(Failure::Connect) }, error, raw: None }
     }
 }

@@ -1,16 +1,11 @@
-//! How an account is reached: address, TLS, host, credential and paths.
+//! How an account is reached: server, credential and paths.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use parking_lot::Mutex;
-use pingora::protocols::ALPN;
-use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
-use url::{Host, Url};
 
+use super::destination::{Destination, Ways};
 use super::exchange::Call;
 use crate::config::{self, Secret, Timeouts};
 use crate::dialects::Dialect;
@@ -22,19 +17,12 @@ const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
-/// How long a resolved address is used before the name is looked up again.
-const DNS_KEPT: Duration = Duration::from_secs(30);
-/// How long a connection is kept for the next request. Providers close theirs after a minute or more.
-const KEPT_IDLE: Duration = Duration::from_secs(55);
 
 /// One account's server.
 #[derive(Debug)]
 pub struct Upstream {
-    tls: bool,
-    name: String,
-    port: u16,
-    /// `Host` of every request.
-    host: HeaderValue,
+    /// Where it is, and the way there.
+    pub destination: Destination,
     /// Path of the base URL, without a slash at its end.
     base: String,
     /// Where Chat Completions, Responses and Messages are asked for.
@@ -43,10 +31,6 @@ pub struct Upstream {
     credential: Option<Credential>,
     /// The account's own headers.
     headers: Vec<(HeaderName, HeaderValue)>,
-    timeouts: Timeouts,
-    resolved: Mutex<Resolved>,
-    /// Keeps the connections of accounts that share a server apart.
-    group: u64,
 }
 
 /// An account's key as its headers have it.
@@ -74,91 +58,22 @@ impl Credential {
     }
 }
 
-#[derive(Debug)]
-enum Resolved {
-    /// The base URL holds an address.
-    Literal(SocketAddr),
-    /// The name's address, and when it was looked up.
-    Looked(Option<(SocketAddr, Instant)>),
-}
-
 impl Upstream {
-    /// What an account's configuration says of its server.
-    pub fn new(account: &config::Account, timeouts: Timeouts, group: u64) -> Self {
-        let url = &account.base_url;
-        let port = url.port_or_known_default().unwrap_or(443);
-        let name = url.host_str().unwrap_or_default().to_owned();
-        let literal = |ip: IpAddr| Resolved::Literal(SocketAddr::new(ip, port));
-        let resolved = match url.host() {
-            Some(Host::Ipv4(ip)) => literal(ip.into()),
-            Some(Host::Ipv6(ip)) => literal(ip.into()),
-            Some(Host::Domain(_)) | None => Resolved::Looked(None),
-        };
+    /// What an account's configuration says of its server. `group` keeps the connections of accounts apart;
+    /// `certificates` is the file of authorities to trust.
+    pub fn new(
+        account: &config::Account,
+        timeouts: Timeouts,
+        group: u64,
+        certificates: Option<&str>,
+    ) -> Self {
+        let ways = Ways { out: &account.way_out, connect: timeouts.connect, certificates };
         Self {
-            tls: url.scheme() == "https",
-            name,
-            port,
-            host: host_header(url),
-            base: url.path().trim_end_matches('/').to_owned(),
+            destination: Destination::new(&account.base_url, ways, group),
+            base: account.base_url.path().trim_end_matches('/').to_owned(),
             generates_at: Default::default(),
             credential: Credential::new(&account.api_key),
             headers: account.headers.clone(),
-            timeouts,
-            resolved: Mutex::new(resolved),
-            group,
-        }
-    }
-
-    /// `host:port`, for messages.
-    pub fn authority(&self) -> String {
-        format!("{}:{}", self.name, self.port)
-    }
-
-    /// Where to connect. Looks the name up where it has to.
-    pub async fn peer(&self) -> std::io::Result<HttpPeer> {
-        let address = self.address().await?;
-        let mut peer = HttpPeer::new(address, self.tls, self.name.clone());
-        peer.group_key = self.group;
-        let options = &mut peer.options;
-        options.connection_timeout = Some(self.timeouts.connect);
-        options.total_connection_timeout = Some(self.timeouts.connect);
-        options.idle_timeout = Some(KEPT_IDLE);
-        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::default();
-        if self.tls {
-            options.alpn = ALPN::H2H1;
-        }
-        Ok(peer)
-    }
-
-    async fn address(&self) -> std::io::Result<SocketAddr> {
-        match &*self.resolved.lock() {
-            Resolved::Literal(address) => return Ok(*address),
-            Resolved::Looked(Some((address, since))) if since.elapsed() < DNS_KEPT => {
-                return Ok(*address);
-            }
-            Resolved::Looked(_) => {}
-        }
-        let found: Vec<SocketAddr> =
-            tokio::net::lookup_host((self.name.as_str(), self.port)).await?.collect();
-        let mut resolved = self.resolved.lock();
-        let before = match &*resolved {
-            Resolved::Looked(Some((address, _))) => Some(*address),
-            Resolved::Looked(None) | Resolved::Literal(_) => None,
-        };
-        // Kept connections are found by address: as long as the name has the one in use, it stays.
-        let address = before
-            .filter(|address| found.contains(address))
-            .or_else(|| found.first().copied())
-            .ok_or_else(|| std::io::Error::other("the name has no address"))?;
-        *resolved = Resolved::Looked(Some((address, Instant::now())));
-        Ok(address)
-    }
-
-    /// A connection failed: the next one looks the name up again.
-    pub fn forget_address(&self) {
-        let mut resolved = self.resolved.lock();
-        if matches!(&*resolved, Resolved::Looked(_)) {
-            *resolved = Resolved::Looked(None);
         }
     }
 
@@ -269,7 +184,7 @@ impl Upstream {
 
     /// Puts host, credential and the account's own headers on a request.
     pub fn sign(&self, dialect: Dialect, headers: &mut HeaderMap) {
-        headers.insert(header::HOST, self.host.clone());
+        headers.insert(header::HOST, self.destination.host().clone());
         match (dialect, &self.credential) {
             (Dialect::OpenAiChat | Dialect::OpenAiResponses, Some(credential)) => {
                 headers.insert(header::AUTHORIZATION, credential.bearer.clone());
@@ -319,12 +234,6 @@ const fn gemini_verb(operation: &Operation) -> &'static str {
             "generateContent"
         }
     }
-}
-
-fn host_header(url: &Url) -> HeaderValue {
-    let host = url.host_str().unwrap_or_default();
-    let text = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// A query without the client's key: it is for the gateway alone.

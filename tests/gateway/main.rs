@@ -29,6 +29,8 @@ mod sizes;
 
 mod transport;
 
+mod outbound;
+
 mod pool;
 
 mod failover;

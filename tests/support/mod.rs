@@ -12,6 +12,8 @@ pub(crate) mod script;
 
 pub(crate) mod tls;
 
+pub(crate) mod proxy;
+
 pub(crate) mod wire;
 
 use std::future::Future;

@@ -1,0 +1,98 @@
+//! What the gateway asks for itself: one request, its whole answer, over the same ways as the requests of clients.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::Connector;
+use pingora::http::RequestHeader;
+use pingora::protocols::http::client::HttpSession;
+
+use super::destination::Destination;
+use super::retry;
+
+/// A list of all models of the largest provider is a tenth of this.
+const ANSWER_READ: usize = 4 * 1024 * 1024;
+
+/// The gateway as a client.
+pub struct Fetch {
+    connector: Connector<()>,
+}
+
+impl Fetch {
+    /// `certificates` is the file of authorities to trust.
+    pub fn new(certificates: Option<String>) -> Self {
+        let mut options = ConnectorOptions::new(1);
+        options.ca_file = certificates;
+        Self { connector: Connector::new(Some(options)) }
+    }
+
+    /// Asks, and reads the whole answer, whatever its status. The error says why there is none; it holds nothing of the
+    /// request.
+    pub async fn send(
+        &self,
+        destination: &Destination,
+        request: http::Request<Bytes>,
+        patience: Duration,
+    ) -> Result<http::Response<Bytes>, String> {
+        match tokio::time::timeout(patience, self.exchange(destination, request, patience)).await {
+            Ok(answered) => answered,
+            Err(_) => Err(format!("no answer within {}", humantime::format_duration(patience))),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        destination: &Destination,
+        request: http::Request<Bytes>,
+        patience: Duration,
+    ) -> Result<http::Response<Bytes>, String> {
+        let peer = destination.peer().await?;
+        let connected = self.connector.get_http_session(&peer).await;
+        let (mut session, _) = connected.map_err(|error| {
+            destination.forget_address();
+            format!("cannot connect to {}: {}", destination.authority(), retry::reason(&error))
+        })?;
+        session.set_read_timeout(Some(patience));
+        let asked = ask(&mut session, destination, request).await;
+        let answer = asked.map_err(|error| {
+            format!("{} broke off: {}", destination.authority(), retry::reason(&error))
+        })?;
+        // It is not kept: the next time that something is asked here is minutes away.
+        Ok(answer)
+    }
+}
+
+async fn ask(
+    session: &mut HttpSession<()>,
+    destination: &Destination,
+    request: http::Request<Bytes>,
+) -> pingora::Result<http::Response<Bytes>> {
+    let (mut head, body) = request.into_parts();
+    head.headers.insert(header::HOST, destination.host().clone());
+    head.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if !body.is_empty() {
+        head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    session.write_request_header(Box::new(RequestHeader::from(head))).await?;
+    if !body.is_empty() {
+        session.write_request_body(body, true).await?;
+    }
+    session.finish_request_body().await?;
+    session.read_response_header().await?;
+    let status = session.response_header().map_or(StatusCode::BAD_GATEWAY, |head| head.status);
+    let mut answer = Vec::new();
+    while let Some(chunk) = session.read_response_body().await? {
+        answer.extend_from_slice(&chunk);
+        if answer.len() > ANSWER_READ {
+            return pingora::Error::e_explain(
+                pingora::ErrorType::ReadError,
+                "the answer is too long",
+            );
+        }
+    }
+    let mut answered = http::Response::new(answer.into());
+    *answered.status_mut() = status;
+    Ok(answered)
+}
