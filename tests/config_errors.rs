@@ -136,7 +136,10 @@ const ACCOUNTS: &[(&str, &str)] = &[
     ("name: a, provider: openai, api_key: ''", "api_key: is missing; openai accounts need one"),
     ("name: a, provider: openai, api_key: '${NOPE}'", "api_key: the variable NOPE is not set"),
     ("name: a, provider: openai, api_key: [k]", "api_key: expected a text, found a list"),
-    ("name: a, provider: vertex, api_key: k", "provider: vertex accounts are not served yet"),
+    (
+        "name: a, provider: vertex, api_key: k, credentials: metadata, project: p",
+        "api_key: vertex accounts have none: write credentials",
+    ),
     (
         "name: a, provider: custom, base_url: 'http://h'",
         "dialect: is missing; expected openai_chat, openai_responses, anthropic or gemini",

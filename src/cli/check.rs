@@ -111,6 +111,11 @@ fn write_account(account: &Account, out: &mut impl Write) -> io::Result<()> {
     if account.clients.len() < crate::dialects::Dialect::ALL.len() {
         detail("clients", &join(account.clients.iter().map(|d| d.name())))?;
     }
+    if let Some(vertex) = &account.vertex {
+        detail("project", &format!("{} in {}", vertex.project, vertex.region))?;
+        detail("as", &format!("{} {}", vertex.credentials.describe(), vertex.found))?;
+        detail("tokens", &format!("from {}", vertex.token_url))?;
+    }
     if let Some(proxy) = account.way_out.proxy_for(&account.base_url) {
         detail("proxy", &proxy.to_string())?;
     }
@@ -125,7 +130,9 @@ fn write_account(account: &Account, out: &mut impl Write) -> io::Result<()> {
 fn headline(account: &Account) -> String {
     let Account { name, weight, max_concurrency, .. } = account;
     let dispatch = match (account.enabled, account.dispatch) {
-        (false, _) if account.api_key.is_empty() => "left out: it has no key",
+        (false, _) if account.api_key.is_empty() && account.vertex.is_none() => {
+            "left out: it has no key"
+        }
         (false, _) => "disabled",
         (true, Dispatch::Off) => "off: configured and idle",
         (true, dispatch) => dispatch.name(),

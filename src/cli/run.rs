@@ -146,6 +146,7 @@ fn demo_accounts(address: SocketAddr) -> Result<Vec<Account>, Failure> {
             enabled: true,
             headers: Vec::new(),
             way_out: WayOut::Direct,
+            vertex: None,
         })
     };
     Dialect::ALL.into_iter().map(account).collect()

@@ -12,7 +12,7 @@ use super::outbound::{self, Outbound};
 use super::problem::alternatives;
 use super::provider::PROVIDERS;
 use super::reader::{Key, Pair, Reader, Section};
-use super::{Account, Dispatch, Provider, Secret};
+use super::{Account, Dispatch, Provider, Secret, vertex};
 use crate::dialects::Dialect;
 
 /// `dialect` and `clients`.
@@ -91,7 +91,8 @@ fn account(
     let provider = reader.required(section, "provider", choice(PROVIDERS));
     let enabled = reader.value(section, "enabled", truth).unwrap_or(true);
     let dispatch = reader.value(section, "dispatch", choice_or_off(DISPATCHES));
-    let endpoint = endpoint(reader, section, provider);
+    let vertex = vertex::Draft::read(reader, section);
+    let endpoint = endpoint(reader, section, provider, &vertex);
     let models = reader.values(section, "models", text);
     let model_map = replacements(reader, section, "model_map");
     let clients = reader.values(section, "clients", choice(DIALECTS));
@@ -118,8 +119,15 @@ fn account(
         enabled,
         headers,
         way_out,
+        vertex: None,
     };
-    give_key(reader, section, &mut account, key);
+    if provider == Provider::Vertex {
+        refuse_key(reader, section, &key);
+        vertex.give(reader, section, &mut account);
+    } else {
+        vertex.refuse(reader, section, provider);
+        give_key(reader, section, &mut account, key);
+    }
     warn_of_base_url(reader, &account);
     Some(account)
 }
@@ -129,6 +137,7 @@ fn endpoint(
     reader: &mut Reader<'_>,
     section: &mut Section,
     provider: Option<Provider>,
+    vertex: &vertex::Draft,
 ) -> Option<(Vec<Dialect>, Url)> {
     if provider == Some(Provider::Custom) {
         let dialect = reader.required(section, "dialect", choice(DIALECTS));
@@ -139,8 +148,13 @@ fn endpoint(
     let written = reader.value(section, "base_url", base_url);
     let provider = provider?;
     if provider == Provider::Vertex {
-        reader.complain(section, "provider", "vertex accounts are not served yet");
-        return None;
+        if narrowed.is_some() {
+            let message =
+                "vertex accounts speak gemini, and anthropic about Claude models: leave it out";
+            reader.complain(section, "dialect", message);
+        }
+        let (_, url) = vertex.location(reader);
+        return Some((vec![Dialect::Gemini, Dialect::Anthropic], written.or(url)?));
     }
     let endpoints = provider.endpoints();
     let Some((own, url)) =
@@ -183,6 +197,13 @@ fn give_key(reader: &mut Reader<'_>, section: &Section, account: &mut Account, k
             reader.complain_with_hint(section, "api_key", &message, Some(hint));
         }
         Key::Blank => account.enabled = false,
+    }
+}
+
+/// Vertex AI's keys are no key of an account: tokens are made for credentials.
+fn refuse_key(reader: &mut Reader<'_>, section: &Section, key: &Key) {
+    if !matches!(key, Key::Absent) {
+        reader.complain(section, "api_key", "vertex accounts have none: write credentials");
     }
 }
 

@@ -13,6 +13,7 @@ pub mod problem;
 mod provider;
 mod reader;
 pub mod save;
+pub mod vertex;
 mod yaml;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,6 +26,7 @@ use url::Url;
 
 use crate::dialects::Dialect;
 use outbound::{Outbound, WayOut};
+use vertex::Vertex;
 
 /// The whole configuration of one gateway.
 #[derive(Clone, Debug)]
@@ -148,12 +150,24 @@ pub struct Account {
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// How its requests leave this machine.
     pub way_out: WayOut,
+    /// Vertex AI: the project and who asks there. No other account has it, and an idle one may not.
+    pub vertex: Option<Vertex>,
 }
 
 impl Account {
     /// The path of the base URL without a trailing slash: nothing at all for a bare host.
     pub fn base_path(&self) -> &str {
         self.base_url.path().trim_end_matches('/')
+    }
+
+    /// What it speaks about a model, best first: at Vertex AI that depends on who made the model.
+    pub fn dialects_for(&self, model: &str) -> &[Dialect] {
+        if self.provider != Provider::Vertex {
+            return &self.dialects;
+        }
+        let spoken = if model.starts_with("claude") { Dialect::Anthropic } else { Dialect::Gemini };
+        let at = self.dialects.iter().position(|dialect| *dialect == spoken);
+        at.and_then(|at| self.dialects.get(at..=at)).unwrap_or_default()
     }
 
     /// Whether it may be given requests.
@@ -167,7 +181,7 @@ impl Account {
 pub enum Provider {
     /// Gemini API with an API key. Default base `https://generativelanguage.googleapis.com`.
     Gemini,
-    /// Vertex AI.
+    /// Vertex AI. The base depends on the region.
     Vertex,
     /// OpenAI. Default base `https://api.openai.com/v1`.
     OpenAi,

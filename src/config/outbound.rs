@@ -116,7 +116,7 @@ pub(super) fn read(reader: &mut Reader<'_>, proxy: &mut Section) -> Outbound {
         }
     };
     let usual = || {
-        let (_, text) = reader.variable(NO_PROXY)?;
+        let (_, text) = reader.variable(&NO_PROXY)?;
         Some(exceptions(text))
     };
     let exceptions = no_proxy.filter(|list| !list.is_empty()).or_else(usual).unwrap_or_default();
@@ -138,7 +138,7 @@ pub(super) fn read_way(
 
 /// The proxy that a variable names. One that cannot be used is an error: without it, requests would go out directly.
 fn variable(reader: &mut Reader<'_>, names: [&'static str; 2]) -> Option<Arc<OutboundProxy>> {
-    let (name, text) = reader.variable(names)?;
+    let (name, text) = reader.variable(&names)?;
     let parsed = parse(text);
     if parsed.is_none() {
         let message = "expected an http://, https://, socks5:// or socks5h:// URL without a path; \

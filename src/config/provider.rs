@@ -62,9 +62,8 @@ impl Provider {
     pub(super) fn models(self) -> &'static [&'static str] {
         match self {
             // Google's embedding models are gemini-embedding-… and text-embedding-004, -005.
-            Self::Gemini | Self::Vertex => {
-                &["gemini-*", "gemma-*", "learnlm-*", "text-embedding-00*"]
-            }
+            Self::Gemini => &["gemini-*", "gemma-*", "learnlm-*", "text-embedding-00*"],
+            Self::Vertex => &["gemini-*", "claude-*"],
             Self::OpenAi => &[
                 "gpt-*",
                 "chatgpt-*",

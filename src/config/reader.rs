@@ -161,6 +161,18 @@ impl<'a> Reader<'a> {
 
     /// The key or token at `key`; never quoted, and its variable may be unset.
     pub(super) fn secret(&mut self, section: &mut Section, key: &'static str) -> Key {
+        let found = self.phrase(section, key);
+        if let Key::Known(secret) = &found
+            && !secret.expose().bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            self.complain(section, key, "has a character that cannot stand in an HTTP header");
+            return Key::Refused;
+        }
+        found
+    }
+
+    /// The same for a secret that is no header's value: it may have spaces and lines.
+    pub(super) fn phrase(&mut self, section: &mut Section, key: &'static str) -> Key {
         let Some(node) = self.take(section, key) else { return Key::Absent };
         let Value::Scalar(written) = &node.value else {
             self.complain(section, key, &format!("expected a text, found {}", node.value.kind()));
@@ -178,13 +190,7 @@ impl<'a> Reader<'a> {
         match expanded.trim() {
             "" if written.text.contains("${") => Key::Blank,
             "" => Key::Absent,
-            secret if secret.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Key::Known(Secret::new(secret))
-            }
-            _ => {
-                self.complain(section, key, "has a character that cannot stand in an HTTP header");
-                Key::Refused
-            }
+            secret => Key::Known(Secret::new(secret)),
         }
     }
 
@@ -221,8 +227,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The first of these variables that is set, and its value.
-    pub(super) fn variable(&self, names: [&'static str; 2]) -> Option<(&'static str, &'a str)> {
-        names.into_iter().find_map(|name| Some((name, self.environment.get(name)?)))
+    pub(super) fn variable(&self, names: &[&'static str]) -> Option<(&'static str, &'a str)> {
+        names.iter().find_map(|name| Some((*name, self.environment.get(name)?)))
     }
 
     /// Records what is wrong with a variable that stands for no key.

@@ -90,21 +90,22 @@ impl Account {
 
     /// How it serves a want; `None` when it does not. An account that is off serves nothing.
     pub fn serves<'a>(&'a self, want: &Want<'a>) -> Option<Service<'a>> {
-        let dialect = self.dialect_for(want.client, want.reach)?;
         let model = self.upstream_model(want.model)?;
+        let dialect = self.dialect_for(want.client, want.reach, &model)?;
         Some(Service { dialect, model })
     }
 
-    /// The dialect to speak to it for a client; `None` when it does not serve such clients.
-    pub fn dialect_for(&self, client: Dialect, reach: Reach) -> Option<Dialect> {
+    /// The dialect to speak to it for a client about a model of its own; `None` when it does not serve such clients.
+    pub fn dialect_for(&self, client: Dialect, reach: Reach, model: &str) -> Option<Dialect> {
         let Self { config, .. } = self;
         if !config.clients.contains(&client) {
             return None;
         }
-        if config.dialects.contains(&client) {
+        let spoken = config.dialects_for(model);
+        if spoken.contains(&client) {
             return Some(client);
         }
-        let mut dialects = config.dialects.iter().copied();
+        let mut dialects = spoken.iter().copied();
         match reach {
             Reach::OwnDialect => None,
             Reach::Translated => dialects.next(),
@@ -199,6 +200,7 @@ fn same_account(before: &config::Account, after: &config::Account) -> bool {
         && before.api_key == after.api_key
         && before.headers == after.headers
         && before.way_out == after.way_out
+        && before.vertex == after.vertex
 }
 
 /// What became of an account's requests.

@@ -208,6 +208,7 @@ impl Seat {
     fn new(account: &Arc<Account>, model: &str) -> Option<Self> {
         let model = account.upstream_model(model)?;
         let (model, known) = account.gates.models.named(&model);
+        let spoken = account.config.dialects_for(&model);
         let stride = (STRIDE / u64::from(account.config.weight.get())).max(1);
         let mut hash = DefaultHasher::new();
         hash.write(account.config.name.as_bytes());
@@ -222,8 +223,8 @@ impl Seat {
             stride,
             dispatch: account.config.dispatch,
             clients: bits(&account.config.clients),
-            speaks: bits(&account.config.dialects),
-            counts: bits(account.config.dialects.iter().filter(|own| Counter::of(**own).is_some())),
+            speaks: bits(spoken),
+            counts: bits(spoken.iter().filter(|own| Counter::of(**own).is_some())),
         })
     }
 
@@ -319,7 +320,7 @@ impl Seat {
     }
 
     fn claim(self: &Arc<Self>, want: &Want<'_>, now: Instant) -> Option<Lease> {
-        let dialect = self.account.dialect_for(want.client, want.reach)?;
+        let dialect = self.account.dialect_for(want.client, want.reach, &self.model)?;
         let lease = Lease::claim(self, dialect, now)?;
         self.known.limits.take(want.tokens);
         Some(lease)

@@ -25,6 +25,7 @@ pub(crate) fn account(name: &str) -> Account {
         enabled: true,
         headers: Vec::new(),
         way_out: WayOut::Direct,
+        vertex: None,
     }
 }
 
