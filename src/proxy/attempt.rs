@@ -9,6 +9,7 @@ use pingora::http::RequestHeader;
 use super::exchange::{Call, Exchange};
 use super::reply::{declares, named};
 use super::upstream::Upstream;
+use crate::config::Provider;
 use crate::dialects::{Dialect, Path, Quirks, Target};
 use crate::ir::error::{Error, ErrorKind};
 use crate::ir::losses::Losses;
@@ -102,6 +103,7 @@ impl Attempt {
         let target = target.map_err(|_| {
             Error::invalid("model", "the model's name cannot stand in a request path")
         })?;
+        let body = upstream.fit(dialect, &call.operation, lease.model(), body);
         Ok((Self { lease, upstream, plan, target, body, resent: 0 }, losses))
     }
 
@@ -155,10 +157,10 @@ fn translated(
 ) -> Result<(Translation, Vec<u8>, Losses), Error> {
     let account = &lease.account().config;
     let issuer = match telling {
-        Telling::AsAsked | Telling::Rebuilt => issuer(lease.dialect(), account.provider.name()),
+        Telling::AsAsked | Telling::Rebuilt => issuer(lease.dialect(), account.provider),
         Telling::Unsealed => NOBODY.to_owned(),
     };
-    let target = Target { model: lease.model(), issuer: &issuer, quirks: Quirks::default() };
+    let target = Target { model: lease.model(), issuer: &issuer, quirks: quirks(lease) };
     let path = Path {
         model: if call.operation == Operation::Generate { "" } else { &call.asked },
         stream: call.stream,
@@ -195,8 +197,8 @@ fn counted(
     call: &Call,
     lease: &Lease,
 ) -> Result<(Count, Vec<u8>, Losses), Error> {
-    let issuer = issuer(lease.dialect(), lease.account().config.provider.name());
-    let target = Target { model: lease.model(), issuer: &issuer, quirks: Quirks::default() };
+    let issuer = issuer(lease.dialect(), lease.account().config.provider);
+    let target = Target { model: lease.model(), issuer: &issuer, quirks: quirks(lease) };
     let path = Path { model: &call.asked, ..Path::default() };
     let (count, body, losses) =
         Count::request(call.dialect, lease.dialect(), &whole_request(call), path, target)?;
@@ -218,7 +220,17 @@ fn be_strict(exchange: &Exchange, lease: &Lease, losses: &Losses) -> Result<(), 
     ))
 }
 
-/// Whose seals an account reads: those of its provider in its dialect.
-fn issuer(dialect: Dialect, provider: &str) -> String {
-    format!("{dialect}/{provider}")
+/// Whose seals an account reads: those of its provider in its dialect. Claude's are good wherever Claude is served.
+/// <https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>
+fn issuer(dialect: Dialect, provider: Provider) -> String {
+    let provider = match (dialect, provider) {
+        (Dialect::Anthropic, Provider::Vertex) => Provider::Anthropic,
+        _ => provider,
+    };
+    format!("{dialect}/{}", provider.name())
+}
+
+/// What a lease's account does otherwise than its dialect says.
+fn quirks(lease: &Lease) -> Quirks {
+    Quirks { schema_subset: lease.account().config.provider == Provider::Vertex }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::fetch::Fetch;
 use super::upstream::Upstream;
+use crate::config::Provider;
 use crate::pool::account::Account;
 
 /// How long a list is used.
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The lists of all accounts, by the pool's order.
 pub struct Catalog {
-    fetch: Fetch,
+    fetch: Arc<Fetch>,
     lists: Vec<Mutex<Option<List>>>,
 }
 
@@ -33,7 +34,7 @@ struct List {
 
 impl Catalog {
     /// Nothing known yet.
-    pub fn new(accounts: usize, fetch: Fetch) -> Self {
+    pub fn new(accounts: usize, fetch: Arc<Fetch>) -> Self {
         Self { fetch, lists: (0..accounts).map(|_| Mutex::new(None)).collect() }
     }
 
@@ -67,6 +68,10 @@ impl Catalog {
     }
 
     async fn ask(&self, account: &Account, upstream: &Upstream) -> Result<Vec<String>, String> {
+        // Vertex AI has no list of what a project may use.
+        if account.config.provider == Provider::Vertex {
+            return Ok(Vec::new());
+        }
         let Some(&dialect) = account.config.dialects.first() else { return Ok(Vec::new()) };
         let mut request = http::Request::get(upstream.models_target(dialect))
             .body(Bytes::new())

@@ -18,14 +18,20 @@ const ANSWER_READ: usize = 4 * 1024 * 1024;
 /// The gateway as a client.
 pub struct Fetch {
     connector: Connector<()>,
+    certificates: Option<String>,
 }
 
 impl Fetch {
     /// `certificates` is the file of authorities to trust.
     pub fn new(certificates: Option<String>) -> Self {
         let mut options = ConnectorOptions::new(1);
-        options.ca_file = certificates;
-        Self { connector: Connector::new(Some(options)) }
+        options.ca_file.clone_from(&certificates);
+        Self { connector: Connector::new(Some(options)), certificates }
+    }
+
+    /// The file of authorities to trust.
+    pub fn certificates(&self) -> Option<&str> {
+        self.certificates.as_deref()
     }
 
     /// Asks, and reads the whole answer, whatever its status. The error says why there is none; it holds nothing of the

@@ -7,11 +7,13 @@ use rand::RngExt as _;
 use tokio::sync::Notify;
 
 use super::catalog::Catalog;
+use super::destination::Ways;
 use super::fetch::Fetch;
+use super::token::Tokens;
 use super::upstream::Upstream;
 use crate::auth::Keys;
 use crate::clock::Now;
-use crate::config::{AuthMode, Config, Secret};
+use crate::config::{self, AuthMode, Config, Secret};
 use crate::pattern::Table;
 use crate::pool::Pool;
 use crate::pool::account::AccountId;
@@ -45,10 +47,20 @@ impl Live {
         certificates: Option<String>,
         previous: Option<&Self>,
     ) -> Self {
+        let fetch = Arc::new(Fetch::new(certificates));
+        let timeouts = config.proxy.timeouts;
         let upstreams = config.accounts.iter().zip(1..).map(|(account, group)| {
-            let timeouts = config.proxy.timeouts;
-            Arc::new(Upstream::new(account, timeouts, group, certificates.as_deref()))
+            let certificates = fetch.certificates();
+            let ways = Ways { out: &account.way_out, connect: timeouts.connect, certificates };
+            let kept = || previous?.tokens_of(account);
+            let made = || {
+                let vertex = account.vertex.as_ref()?;
+                let (name, patience) = (account.name.as_str(), timeouts.first_byte);
+                Some(Arc::new(Tokens::new(name, vertex, ways, patience, Arc::clone(&fetch))))
+            };
+            Arc::new(Upstream::new(account, ways, group, kept().or_else(made)))
         });
+        let upstreams = upstreams.collect();
         Self {
             auth: config.proxy.effective_auth(),
             keys: Keys::new(key),
@@ -59,8 +71,8 @@ impl Live {
                 previous.map(|previous| &previous.pool),
             ),
             probe: format!("{:032x}", rand::rng().random::<u128>()),
-            upstreams: upstreams.collect(),
-            catalog: Catalog::new(config.accounts.len(), Fetch::new(certificates)),
+            upstreams,
+            catalog: Catalog::new(config.accounts.len(), fetch),
             config,
         }
     }
@@ -78,6 +90,18 @@ impl Live {
     /// Whether choices among accounts are kept to be explained.
     pub fn explains(&self) -> bool {
         self.config.monitor.enabled || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// The tokens of an account of the same name, as long as they are asked for in the same way.
+    fn tokens_of(&self, account: &config::Account) -> Option<Arc<Tokens>> {
+        let same = |before: &config::Account| {
+            before.name == account.name
+                && before.vertex == account.vertex
+                && before.way_out == account.way_out
+        };
+        let mut accounts = self.config.accounts.iter().zip(&self.upstreams);
+        let (_, upstream) = accounts.find(|(before, _)| same(before))?;
+        upstream.tokens().cloned()
     }
 
     /// The model's name after the aliases.

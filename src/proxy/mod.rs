@@ -30,6 +30,10 @@ pub mod destination;
 pub mod fetch;
 pub mod tunnel;
 
+pub mod grant;
+pub mod token;
+pub mod vertex;
+
 pub mod answer;
 pub mod count;
 pub mod decode;
@@ -134,6 +138,9 @@ impl ProxyHttp for Gateway {
         let Some(attempt) = &exchange.attempt else {
             return Error::e_explain(MOVED_ON, "no account");
         };
+        if let Err(lacking) = attempt.upstream.credential_ready().await {
+            return Err(retry::move_on(exchange, Trouble::from(lacking)));
+        }
         exchange.gate.hold(exchange.live.config.proxy.timeouts.first_byte);
         let destination = &attempt.upstream.destination;
         match destination.peer().await {

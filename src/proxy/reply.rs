@@ -236,11 +236,12 @@ impl Reply {
         if call.operation == Operation::CountTokens {
             verdict = verdict.on_count(status);
         }
-        let mut error = dialects::parse_error(attempt.lease.dialect(), status.as_u16(), &body);
+        let dialect = speaker(&body, attempt.lease.dialect());
+        let mut error = dialects::parse_error(dialect, status.as_u16(), &body);
         if let Some(wait) = verdict.retry_after(now) {
             error.retry_after = Some(wait);
         }
-        let raw = (attempt.lease.dialect() == call.dialect && is_error_body(&body)).then_some(body);
+        let raw = (dialect == call.dialect && is_error_body(&body)).then_some(body);
         Trouble { verdict, error, raw }
     }
 
@@ -492,6 +493,24 @@ pub fn is_event_stream(head: &ResponseHeader) -> bool {
     head.headers.get(header::CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream")
     })
+}
+
+/// In whose words an error body is: before the Claude that Google serves stands Google's own gate.
+fn speaker(body: &[u8], dialect: Dialect) -> Dialect {
+    if dialect != Dialect::Anthropic {
+        return dialect;
+    }
+    let body = body.trim_ascii().strip_prefix(b"[").unwrap_or(body);
+    let end = body.iter().rposition(|byte| *byte == b'}').map_or(0, |at| at + 1);
+    let (mut error, mut has_type, mut has_status) = (None, false, false);
+    let whole = json::members(body.get(..end).unwrap_or_default(), |key, value| match key {
+        b"error" => error = body.get(value),
+        b"type" => has_type = true,
+        _ => {}
+    });
+    let inner = json::members(error.unwrap_or_default(), |key, _| has_status |= key == b"status");
+    let is_googles = whole.is_ok() && inner.is_ok() && has_status && !has_type;
+    if is_googles { Dialect::Gemini } else { dialect }
 }
 
 /// Whether a body is an error object, or Gemini's array of one.

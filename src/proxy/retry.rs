@@ -11,6 +11,7 @@ use super::exchange::{Choice, Exchange, Trial};
 use super::refuse;
 use super::replay;
 use super::reply::{Step, Trouble};
+use super::token::Lacking;
 use super::tunnel::Refused;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::ir::usage::Usage;
@@ -210,6 +211,8 @@ pub fn tell_again(exchange: &mut Exchange, trouble: &Trouble) -> bool {
         Telling::Rebuilt
     } else if refuses_seal(&trouble.error) {
         Telling::Unsealed
+    } else if learns(exchange, &trouble.error) {
+        Telling::AsAsked
     } else {
         return false;
     };
@@ -219,6 +222,12 @@ pub fn tell_again(exchange: &mut Exchange, trouble: &Trouble) -> bool {
     exchange.telling_again = Some(telling);
     let Some(attempt) = exchange.attempt.take() else { return false };
     begin(exchange, attempt.lease, telling).is_ok()
+}
+
+/// Whether what an account's server refused will now be left out.
+fn learns(exchange: &Exchange, error: &Refusal) -> bool {
+    let attempt = exchange.attempt.as_ref();
+    attempt.is_some_and(|attempt| attempt.upstream.learn(error, attempt.lease.since()))
 }
 
 /// Whether a provider refused a signature or encrypted reasoning of an earlier turn.
@@ -365,6 +374,24 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
         attempt.lease.account().spend(Tokens { input, output, cached });
     }
     attempt.lease.settle(verdict, ended);
+}
+
+impl From<Lacking> for Trouble {
+    /// No access token.
+    fn from(lacking: Lacking) -> Self {
+        let error =
+            Refusal { status: 502, ..Refusal::new(ErrorKind::Internal, lacking.to_string()) };
+        let verdict = match lacking {
+            Lacking::Refused(_) => {
+                Verdict { outcome: Outcome::Rejected, note: "the credentials were refused" }
+            }
+            Lacking::Unreachable(_) => {
+                let (scope, failure) = (Scope::Account, Failure::Connect);
+                Verdict { outcome: Outcome::Failed { scope, failure }, note: "no access token" }
+            }
+        };
+        Self { verdict, error, raw: None }
+    }
 }
 
 impl Trouble {

@@ -1,14 +1,19 @@
 //! How an account is reached: server, credential and paths.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
+use bytes::Bytes;
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 use super::destination::{Destination, Ways};
 use super::exchange::Call;
-use crate::config::{self, Secret, Timeouts};
+use super::token::{Lacking, Tokens};
+use super::vertex::{self, Form, Vertex};
+use crate::config::{self, Secret};
 use crate::dialects::Dialect;
+use crate::ir::error::Error;
 use crate::route::Operation;
 
 /// Anthropic's API version for a client that names none.
@@ -31,6 +36,8 @@ pub struct Upstream {
     credential: Option<Credential>,
     /// The account's own headers.
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Where it is at Vertex AI.
+    vertex: Option<Box<Vertex>>,
 }
 
 /// An account's key as its headers have it.
@@ -59,18 +66,20 @@ impl Credential {
 }
 
 impl Upstream {
-    /// What an account's configuration says of its server. `group` keeps the connections of accounts apart;
-    /// `certificates` is the file of authorities to trust.
+    /// What an account's configuration says of its server. `group` keeps the connections of accounts apart; `tokens` are
+    /// those of a Vertex account.
     pub fn new(
         account: &config::Account,
-        timeouts: Timeouts,
+        ways: Ways<'_>,
         group: u64,
-        certificates: Option<&str>,
+        tokens: Option<Arc<Tokens>>,
     ) -> Self {
-        let ways = Ways { out: &account.way_out, connect: timeouts.connect, certificates };
+        let base = account.base_path().to_owned();
+        let vertex = account.vertex.as_ref().zip(tokens);
         Self {
             destination: Destination::new(&account.base_url, ways, group),
-            base: account.base_url.path().trim_end_matches('/').to_owned(),
+            vertex: vertex.map(|(vertex, tokens)| Box::new(Vertex::new(vertex, &base, tokens))),
+            base,
             generates_at: Default::default(),
             credential: Credential::new(&account.api_key),
             headers: account.headers.clone(),
@@ -84,6 +93,9 @@ impl Upstream {
         call: &Call,
         model: &str,
     ) -> Result<Uri, InvalidUri> {
+        if let Some(vertex) = &self.vertex {
+            return vertex_target(vertex, dialect, call, model);
+        }
         let query = without_key(call.query.as_deref());
         if query.is_none()
             && let Some(target) = self.generates_at(dialect, &call.operation)
@@ -112,10 +124,13 @@ impl Upstream {
                 Operation::Generate
             }
         };
-        if let Some(target) = self.generates_at(dialect, &operation) {
+        let mut target = if let Some(vertex) = &self.vertex {
+            vertex.path(dialect, &operation, model, Form::of(streaming))
+        } else if let Some(target) = self.generates_at(dialect, &operation) {
             return Ok(target);
-        }
-        let mut target = self.path(dialect, &operation, model, "v1beta");
+        } else {
+            self.path(dialect, &operation, model, "v1beta")
+        };
         if dialect == Dialect::Gemini && streaming {
             target.push_str("?alt=sse");
         }
@@ -124,7 +139,11 @@ impl Upstream {
 
     /// Path of a count that is asked in another dialect than the client's.
     pub fn count_target(&self, dialect: Dialect, model: &str) -> Result<Uri, InvalidUri> {
-        Uri::try_from(self.path(dialect, &Operation::CountTokens, model, "v1beta"))
+        let operation = Operation::CountTokens;
+        Uri::try_from(match &self.vertex {
+            Some(vertex) => vertex.path(dialect, &operation, model, Form::Whole),
+            None => self.path(dialect, &operation, model, "v1beta"),
+        })
     }
 
     /// The path that most requests have, made once; `None` where the model is part of it.
@@ -182,6 +201,32 @@ impl Upstream {
         }
     }
 
+    /// A body as the server takes it: for most as it is.
+    pub fn fit(&self, dialect: Dialect, operation: &Operation, model: &str, body: Bytes) -> Bytes {
+        if self.vertex.is_none() {
+            return body;
+        }
+        vertex::fit(dialect, operation, model, body)
+    }
+
+    /// Returns once there is a credential to show. Most accounts have theirs from the beginning.
+    pub async fn credential_ready(&self) -> Result<(), Lacking> {
+        match &self.vertex {
+            Some(vertex) => vertex.tokens.ready().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The tokens of a Vertex account.
+    pub fn tokens(&self) -> Option<&Arc<Tokens>> {
+        self.vertex.as_ref().map(|vertex| &vertex.tokens)
+    }
+
+    /// Takes in why a request was refused that began at `began`. Whether the same request will now go otherwise.
+    pub fn learn(&self, error: &Error, began: Instant) -> bool {
+        self.vertex.as_ref().is_some_and(|vertex| vertex.learn(error, began))
+    }
+
     /// Puts host, credential and the account's own headers on a request.
     pub fn sign(&self, dialect: Dialect, headers: &mut HeaderMap) {
         headers.insert(header::HOST, self.destination.host().clone());
@@ -197,7 +242,9 @@ impl Upstream {
             }
             (_, None) => {}
         }
-        if dialect == Dialect::Anthropic && !headers.contains_key(VERSION) {
+        if let Some(vertex) = &self.vertex {
+            vertex.sign(headers);
+        } else if dialect == Dialect::Anthropic && !headers.contains_key(VERSION) {
             headers.insert(VERSION, ANTHROPIC_VERSION);
         }
         for (name, value) in &self.headers {
@@ -206,8 +253,25 @@ impl Upstream {
     }
 }
 
+/// Path and query of a request that is forwarded to Vertex AI. Google refuses a query that it does not know, such as the
+/// `beta=true` of Anthropic's SDKs.
+fn vertex_target(
+    vertex: &Vertex,
+    dialect: Dialect,
+    call: &Call,
+    model: &str,
+) -> Result<Uri, InvalidUri> {
+    let mut target = vertex.path(dialect, &call.operation, model, Form::of(call.stream));
+    let query = without_key(call.query.as_deref()).filter(|_| dialect == Dialect::Gemini);
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(&query);
+    }
+    Uri::try_from(target)
+}
+
 /// What a model's name may not hold in a path.
-const MODEL: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+pub(super) const MODEL: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
     .add(b' ')
     .add(b'?')
     .add(b'#')
@@ -224,7 +288,8 @@ fn gemini_version<'a>(base: &'a str, version: &'a str) -> (&'a str, &'a str) {
     }
 }
 
-const fn gemini_verb(operation: &Operation) -> &'static str {
+/// The verb behind a model's name.
+pub(super) const fn gemini_verb(operation: &Operation) -> &'static str {
     match operation {
         Operation::StreamGenerateContent => "streamGenerateContent",
         Operation::CountTokens => "countTokens",

@@ -31,6 +31,10 @@ mod transport;
 
 mod outbound;
 
+mod vertex;
+
+mod tokens;
+
 mod pool;
 
 mod failover;

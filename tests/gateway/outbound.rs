@@ -156,8 +156,11 @@ async fn accounts_with_different_proxies_share_no_connection() {
         .env("HTTP_PROXY", proxy.url("http"))
         .set("pool", "scheduling", "balance");
     let gateway = Gateway::start(&config).await;
+    // One client after the other has its answer: the connection is back before it is needed again.
+    let mut connection = gateway.connect().await;
     for _ in 0..8 {
-        answered(&gateway).await;
+        let call = samples::call(CHAT, MODEL);
+        assert_eq!(connection.send(&call).await.unwrap().status, 200);
     }
     let target = upstream.address.to_string();
     assert_eq!(proxy.asked(), [target.clone(), target], "a proxied account has one connection");

@@ -14,6 +14,8 @@ pub(crate) mod tls;
 
 pub(crate) mod proxy;
 
+pub(crate) mod google;
+
 pub(crate) mod wire;
 
 use std::future::Future;
