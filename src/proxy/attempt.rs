@@ -43,6 +43,15 @@ pub enum Telling {
     Rebuilt,
     /// Without the seals of earlier turns: the account refused one.
     Unsealed,
+    /// In the gateway's words, though the dialect is the client's: the account did not know a field of the client's.
+    Respelt,
+}
+
+impl Telling {
+    /// Whether a client of the account's own dialect is passed on in its own words.
+    const fn forwards(self) -> bool {
+        matches!(self, Self::AsAsked | Self::Rebuilt)
+    }
 }
 
 /// How a request goes to its account.
@@ -85,7 +94,7 @@ impl Attempt {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the account is gone"))?;
         let dialect = lease.dialect();
         let mut losses = Losses::default();
-        let (plan, body, target) = if dialect == call.dialect && telling != Telling::Unsealed {
+        let (plan, body, target) = if dialect == call.dialect && telling.forwards() {
             let target = upstream.forward_target(dialect, call, lease.model());
             let account = &lease.account().config.name;
             (Plan::Forward, call.body_for(account, lease.model(), telling)?, target)
@@ -157,7 +166,9 @@ fn translated(
 ) -> Result<(Translation, Vec<u8>, Losses), Error> {
     let account = &lease.account().config;
     let issuer = match telling {
-        Telling::AsAsked | Telling::Rebuilt => issuer(lease.dialect(), account.provider),
+        Telling::AsAsked | Telling::Rebuilt | Telling::Respelt => {
+            issuer(lease.dialect(), account.provider)
+        }
         Telling::Unsealed => NOBODY.to_owned(),
     };
     let target = Target { model: lease.model(), issuer: &issuer, quirks: quirks(lease) };

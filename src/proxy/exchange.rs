@@ -253,7 +253,7 @@ impl Call {
         let audience = Audience::Account(account);
         let body = match telling {
             Telling::Rebuilt => turn.rebuilt(audience),
-            Telling::AsAsked | Telling::Unsealed => turn.body(audience),
+            Telling::AsAsked | Telling::Unsealed | Telling::Respelt => turn.body(audience),
         };
         if body.as_ptr() == self.body.as_ptr() {
             return Ok(with_model(self, &self.body, &self.model_at, model));

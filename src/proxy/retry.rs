@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::attempt::{Attempt, Telling};
+use super::attempt::{Attempt, Plan, Telling};
 use super::exchange::{Choice, Exchange, Trial};
 use super::refuse;
 use super::replay;
@@ -213,6 +213,8 @@ pub fn tell_again(exchange: &mut Exchange, trouble: &Trouble) -> bool {
         Telling::Unsealed
     } else if learns(exchange, &trouble.error) {
         Telling::AsAsked
+    } else if knows_less(exchange, &trouble.error) {
+        Telling::Respelt
     } else {
         return false;
     };
@@ -228,6 +230,14 @@ pub fn tell_again(exchange: &mut Exchange, trouble: &Trouble) -> bool {
 fn learns(exchange: &Exchange, error: &Refusal) -> bool {
     let attempt = exchange.attempt.as_ref();
     attempt.is_some_and(|attempt| attempt.upstream.learn(error, attempt.lease.since()))
+}
+
+/// Whether an account refused a field of the client's words that others of its dialect know.
+fn knows_less(exchange: &Exchange, error: &Refusal) -> bool {
+    let forwarded =
+        exchange.attempt.as_ref().filter(|attempt| matches!(attempt.plan, Plan::Forward));
+    let translatable = exchange.call.as_ref().is_some_and(|call| call.operation.translatable());
+    translatable && forwarded.is_some_and(|attempt| attempt.upstream.knows_less(error))
 }
 
 /// Whether a provider refused a signature or encrypted reasoning of an earlier turn.

@@ -227,6 +227,11 @@ impl Upstream {
         self.vertex.as_ref().is_some_and(|vertex| vertex.learn(error, began))
     }
 
+    /// Whether a refusal says that the server does not know a field which its dialect has.
+    pub fn knows_less(&self, error: &Error) -> bool {
+        self.vertex.is_some() && vertex::is_unknown_field(error)
+    }
+
     /// Puts host, credential and the account's own headers on a request.
     pub fn sign(&self, dialect: Dialect, headers: &mut HeaderMap) {
         headers.insert(header::HOST, self.destination.host().clone());

@@ -162,6 +162,11 @@ impl Form {
     }
 }
 
+/// `Invalid JSON payload received. Unknown name "id" at 'contents[1].parts[0].function_call': Cannot find field.`
+pub fn is_unknown_field(error: &Error) -> bool {
+    error.status == 400 && error.message.contains("Unknown name")
+}
+
 /// A body as Vertex AI takes it.
 pub fn fit(dialect: Dialect, operation: &Operation, model: &str, body: Bytes) -> Bytes {
     let fitted = match (dialect, operation) {

@@ -169,6 +169,25 @@ async fn a_token_is_replaced_before_its_end_and_no_request_waits() {
 }
 
 #[tokio::test]
+async fn a_replacement_that_fails_is_tried_again_and_hurts_nobody() {
+    let failure = google::refusal(503, "temporarily_unavailable", "later");
+    let answers = [google::token(1, 2), failure, google::token(2, 3600)];
+    let (upstream, endpoint) =
+        (Upstream::always(samples::good(GEMINI)).await, Upstream::in_turn(answers).await);
+    let config = Config::new().account(google::account("vertex-1", &upstream, &endpoint));
+    let gateway = Gateway::start(&config).await;
+    answered(&gateway).await;
+    endpoint.reached(2).await;
+    soon("the next token", async {
+        while upstream.credentials().pop().unwrap() != "ya29.token-2" {
+            answered(&gateway).await;
+        }
+    })
+    .await;
+    assert_eq!(endpoint.count(), 3);
+}
+
+#[tokio::test]
 async fn an_idle_account_fetches_no_tokens() {
     let (upstream, endpoint) =
         (Upstream::always(samples::good(GEMINI)).await, google::endpoint(1).await);

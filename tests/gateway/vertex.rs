@@ -208,6 +208,37 @@ async fn betas_that_vertex_refuses_are_left_out() {
     }
 }
 
+/// Knows no ids of calls.
+fn idless(seen: &Seen) -> Answer {
+    if !seen.text().contains("\"id\"") {
+        return good(seen);
+    }
+    let message = "Invalid JSON payload received. Unknown name \"id\" at 'contents[1].parts[0].function_call': Cannot find field.";
+    samples::refusal(Dialect::Gemini, 400, message)
+}
+
+#[tokio::test]
+async fn a_field_that_vertex_does_not_know_is_said_in_another_way() {
+    let (gateway, upstream, _endpoint) = gateway(idless).await;
+    let call = |id: Value| json!({ "functionCall": { "id": id, "name": "look", "args": { "city": "Oslo" } } });
+    let result = json!({ "functionResponse": { "id": "c1", "name": "look", "response": { "sky": "grey" } } });
+    let asked = json!({ "contents": [
+        { "role": "user", "parts": [{ "text": "hello" }] },
+        { "role": "model", "parts": [call(json!("c1"))] },
+        { "role": "user", "parts": [result] } ] });
+    for path in [samples::path, samples::stream_path] {
+        let request = post(path(Dialect::Gemini, GEMINI), asked.to_string());
+        let before = upstream.count();
+        let reply = gateway.send(&request).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(reply.text().contains("three"), "{}", reply.text());
+        assert_eq!(upstream.count(), before + 2, "told twice");
+        let parts = |turn: usize| body(&upstream)["contents"][turn]["parts"][0].clone();
+        assert_eq!(parts(1)["functionCall"]["args"]["city"], "Oslo");
+        assert_eq!(parts(2)["functionResponse"]["response"]["sky"], "grey");
+    }
+}
+
 #[tokio::test]
 async fn googles_own_refusals_reach_claudes_clients_in_their_shape() {
     let quota = |_: &Seen| {
