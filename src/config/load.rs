@@ -172,7 +172,7 @@ fn from_environment(environment: &Environment) -> Node {
 }
 
 /// What the system says, in words for a file.
-fn plain(reason: io::ErrorKind) -> String {
+pub(super) fn plain(reason: io::ErrorKind) -> String {
     if reason == io::ErrorKind::NotFound {
         "no such file".to_owned()
     } else if reason == io::ErrorKind::InvalidData {

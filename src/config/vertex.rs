@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::forms::{Wrong, base_url, text};
+use super::load::plain;
 use super::reader::{Key, Reader, Section};
 use super::yaml::Scalar;
 use super::{Account, Provider, Secret};
@@ -222,8 +223,8 @@ fn metadata(reader: &Reader<'_>, place: String) -> Found {
 }
 
 fn open(path: &Path) -> Result<Found, String> {
-    let json =
-        fs::read_to_string(path).map_err(|error| format!("cannot be read: {}", error.kind()))?;
+    let json = fs::read_to_string(path)
+        .map_err(|error| format!("cannot be read: {}", plain(error.kind())))?;
     parse(&json, &format!("from {}", path.display()))
 }
 

@@ -384,7 +384,7 @@ fn what_is_wrong_with_a_vertex_account_is_named_without_its_value() {
     for (account, expected) in [
         (
             vertex().set("credentials", "/hidden/key.json"),
-            "credentials: the file that it names cannot be read: entity not found",
+            "credentials: the file that it names cannot be read: no such file",
         ),
         (
             vertex().set("credentials", file.to_str().unwrap()),
