@@ -307,7 +307,7 @@ fn view(account: &account::Account, config: &Config, loader: &Loader, now: Now) 
         weight: own.weight.get(),
         max_concurrency: own.max_concurrency,
         enabled: own.enabled,
-        has_key: !own.api_key.is_empty(),
+        has_key: !own.api_key.is_empty() || own.vertex.is_some(),
         from: from.to_owned(),
         health: if own.is_active() {
             health(account.standing(now.monotonic), now)

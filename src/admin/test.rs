@@ -16,7 +16,8 @@ use crate::config::edit::mask::COVER;
 use crate::dialects::{self, Dialect};
 use crate::pool::account::Account;
 use crate::proxy::catalog;
-use crate::proxy::probe::{self, Answered, Question};
+use crate::proxy::fetch::Answered;
+use crate::proxy::probe::{self, Question};
 
 /// How long an account may take to list its models.
 const LIST: Duration = Duration::from_secs(15);
@@ -65,7 +66,6 @@ async fn test(
     let account = found.ok_or_else(|| unknown(&name))?;
     let none = || Error::internal("the account speaks no dialect");
     let upstream = live.upstream(account.id()).ok_or_else(none)?;
-    let dialect = *account.config.dialects.first().ok_or_else(none)?;
     let wanted = wanted.model.as_deref().map(str::trim);
     if wanted == Some("") {
         return Err(Error::bad("model: expected the name of a model"));
@@ -75,6 +75,11 @@ async fn test(
         account.upstream_model(model).map_or_else(|| model.to_owned(), Cow::into_owned)
     };
     let model = wanted.map(there);
+    let spoken = match &model {
+        Some(model) => account.config.dialects_for(model),
+        None => &account.config.dialects,
+    };
+    let dialect = *spoken.first().ok_or_else(none)?;
     let question = question(dialect, model.as_deref())?;
     let patience = if model.is_some() { ANSWER } else { LIST };
     let certificates = admin.control.loader().certificates().map(ToOwned::to_owned);

@@ -78,10 +78,10 @@ impl Catalog {
             .map_err(|error| error.to_string())?;
         upstream.sign(dialect, request.headers_mut());
         let answer = self.fetch.send(&upstream.destination, request, PATIENCE).await?;
-        if !answer.status().is_success() {
-            return Err(format!("status {}", answer.status()));
+        if !answer.status.is_success() {
+            return Err(format!("status {}", answer.status));
         }
-        let page: Page = serde_json::from_slice(answer.body())
+        let page: Page = serde_json::from_slice(&answer.body)
             .map_err(|error| format!("not a list of models: {error}"))?;
         Ok(page.names())
     }

@@ -1,9 +1,10 @@
 //! What the gateway asks for itself: one request, its whole answer, over the same ways as the requests of clients.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use pingora::ErrorType;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
@@ -14,6 +15,16 @@ use super::retry;
 
 /// A list of all models of the largest provider is a tenth of this.
 const ANSWER_READ: usize = 4 * 1024 * 1024;
+
+/// What a server answered.
+pub struct Answered {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body, whole.
+    pub body: Bytes,
+    /// From the start to the answer's head.
+    pub first_byte: Duration,
+}
 
 /// The gateway as a client.
 pub struct Fetch {
@@ -41,7 +52,7 @@ impl Fetch {
         destination: &Destination,
         request: http::Request<Bytes>,
         patience: Duration,
-    ) -> Result<http::Response<Bytes>, String> {
+    ) -> Result<Answered, String> {
         match tokio::time::timeout(patience, self.exchange(destination, request, patience)).await {
             Ok(answered) => answered,
             Err(_) => Err(format!("no answer within {}", humantime::format_duration(patience))),
@@ -53,15 +64,21 @@ impl Fetch {
         destination: &Destination,
         request: http::Request<Bytes>,
         patience: Duration,
-    ) -> Result<http::Response<Bytes>, String> {
+    ) -> Result<Answered, String> {
+        let began = Instant::now();
         let peer = destination.peer().await?;
         let connected = self.connector.get_http_session(&peer).await;
         let (mut session, _) = connected.map_err(|error| {
             destination.forget_address();
-            format!("cannot connect to {}: {}", destination.authority(), retry::reason(&error))
+            let reason = if *error.etype() == ErrorType::ConnectRefused {
+                "connection refused".to_owned()
+            } else {
+                retry::reason(&error)
+            };
+            format!("cannot connect to {}: {reason}", destination.authority())
         })?;
         session.set_read_timeout(Some(patience));
-        let asked = ask(&mut session, destination, request).await;
+        let asked = ask(&mut session, destination, request, began).await;
         let answer = asked.map_err(|error| {
             format!("{} broke off: {}", destination.authority(), retry::reason(&error))
         })?;
@@ -74,7 +91,8 @@ async fn ask(
     session: &mut HttpSession<()>,
     destination: &Destination,
     request: http::Request<Bytes>,
-) -> pingora::Result<http::Response<Bytes>> {
+    began: Instant,
+) -> pingora::Result<Answered> {
     let (mut head, body) = request.into_parts();
     head.headers.insert(header::HOST, destination.host().clone());
     head.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -87,18 +105,14 @@ async fn ask(
     }
     session.finish_request_body().await?;
     session.read_response_header().await?;
+    let first_byte = began.elapsed();
     let status = session.response_header().map_or(StatusCode::BAD_GATEWAY, |head| head.status);
     let mut answer = Vec::new();
     while let Some(chunk) = session.read_response_body().await? {
         answer.extend_from_slice(&chunk);
         if answer.len() > ANSWER_READ {
-            return pingora::Error::e_explain(
-                pingora::ErrorType::ReadError,
-                "the answer is too long",
-            );
+            return pingora::Error::e_explain(ErrorType::ReadError, "the answer is too long");
         }
     }
-    let mut answered = http::Response::new(answer.into());
-    *answered.status_mut() = status;
-    Ok(answered)
+    Ok(Answered { status, body: answer.into(), first_byte })
 }

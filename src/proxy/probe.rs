@@ -1,31 +1,14 @@
 //! One account asked by the gateway itself, past the pool: its list of models, or a tiny request.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, Uri, header};
-use pingora::ErrorType;
-use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
-use pingora::protocols::http::client::HttpSession;
+use http::{HeaderValue, Method, Uri, header};
 
-use super::retry;
+use super::fetch::{Answered, Fetch};
 use super::upstream::Upstream;
 use crate::dialects::Dialect;
-
-/// An answer's length that no list of models comes near.
-const LONGEST: usize = 4 * 1024 * 1024;
-
-/// What an account answered.
-pub struct Answered {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its body, whole.
-    pub body: Vec<u8>,
-    /// From the start to the answer's head.
-    pub first_byte: Duration,
-}
+use crate::route::Operation;
 
 /// What is asked of it.
 pub enum Question {
@@ -49,12 +32,23 @@ pub async fn ask(
     certificates: Option<String>,
     patience: Duration,
 ) -> Result<Answered, String> {
+    upstream.credential_ready().await.map_err(|lacking| lacking.to_string())?;
     let (method, target, body) = match question {
+        Question::Models if upstream.tokens().is_some() => {
+            return Err("its credentials are taken; Vertex AI has no list of models: name a model to test it by a tiny request".to_owned());
+        }
         Question::Models => {
             let target = Uri::try_from(upstream.models_target(dialect));
             (Method::GET, target, Bytes::new())
         }
         Question::Generate { model, body } => {
+            let operation = match dialect {
+                Dialect::Gemini => Operation::GenerateContent,
+                Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => {
+                    Operation::Generate
+                }
+            };
+            let body = upstream.fit(dialect, &operation, &model, body);
             (Method::POST, upstream.translate_target(dialect, &model, false), body)
         }
     };
@@ -62,65 +56,10 @@ pub async fn ask(
         target.map_err(|_| "the model's name cannot stand in a request path".to_owned())?;
     let request = http::Request::builder().method(method).uri(target).body(body);
     let mut request = request.map_err(|error| format!("cannot ask: {error}"))?;
+    if !request.body().is_empty() {
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+    }
     upstream.sign(dialect, request.headers_mut());
-    let asked = tokio::time::timeout(patience, exchange(upstream, request, certificates)).await;
-    asked.unwrap_or_else(|_| {
-        Err(format!("no answer within {}", humantime::format_duration(patience)))
-    })
-}
-
-async fn exchange(
-    upstream: &Upstream,
-    request: http::Request<Bytes>,
-    certificates: Option<String>,
-) -> Result<Answered, String> {
-    let began = Instant::now();
-    let peer = upstream
-        .peer()
-        .await
-        .map_err(|error| format!("cannot find {}: {error}", upstream.authority()))?;
-    let mut options = ConnectorOptions::new(1);
-    options.ca_file = certificates;
-    let connector = Connector::new(Some(options));
-    let (mut session, _) = connector.get_http_session(&peer).await.map_err(|error| {
-        upstream.forget_address();
-        let reason = if *error.etype() == ErrorType::ConnectRefused {
-            "connection refused".to_owned()
-        } else {
-            retry::reason(&error)
-        };
-        format!("cannot connect to {}: {reason}", upstream.authority())
-    })?;
-    let answered = converse(&mut session, request, began).await;
-    answered
-        .map_err(|error| format!("{} broke off: {}", upstream.authority(), retry::reason(&error)))
-}
-
-async fn converse(
-    session: &mut HttpSession<()>,
-    request: http::Request<Bytes>,
-    began: Instant,
-) -> pingora::Result<Answered> {
-    let (mut head, body) = request.into_parts();
-    head.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if !body.is_empty() {
-        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        head.headers.insert(header::CONTENT_LENGTH, body.len().into());
-    }
-    session.write_request_header(Box::new(RequestHeader::from(head))).await?;
-    if !body.is_empty() {
-        session.write_request_body(body, true).await?;
-    }
-    session.finish_request_body().await?;
-    session.read_response_header().await?;
-    let first_byte = began.elapsed();
-    let status = session.response_header().map_or(StatusCode::BAD_GATEWAY, |head| head.status);
-    let mut answer = Vec::new();
-    while let Some(chunk) = session.read_response_body().await? {
-        answer.extend_from_slice(&chunk);
-        if answer.len() > LONGEST {
-            return pingora::Error::e_explain(ErrorType::ReadError, "the answer is too long");
-        }
-    }
-    Ok(Answered { status, body: answer, first_byte })
+    Fetch::new(certificates).send(&upstream.destination, request, patience).await
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
 use http::{HeaderValue, Uri};
 use openssl::error::ErrorStack;
 use parking_lot::Mutex;
@@ -14,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::destination::{Destination, Ways};
-use super::fetch::Fetch;
+use super::fetch::{Answered, Fetch};
 use super::grant::Grant;
 use crate::clock;
 use crate::config::outbound::WayOut;
@@ -236,15 +235,15 @@ struct Refusal {
     error_description: Option<String>,
 }
 
-fn judge(answer: &http::Response<Bytes>, server: &str, grant: &Grant) -> Result<Token, Lacking> {
-    let status = answer.status();
+fn judge(answer: &Answered, server: &str, grant: &Grant) -> Result<Token, Lacking> {
+    let status = answer.status;
     if status.is_success() {
-        let granted = serde_json::from_slice::<Granted>(answer.body()).ok();
+        let granted = serde_json::from_slice::<Granted>(&answer.body).ok();
         return granted.as_ref().and_then(Token::new).ok_or_else(|| {
             Lacking::Unreachable(format!("the token endpoint {server} answered without a token"))
         });
     }
-    let refusal: Refusal = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
     let words = [refusal.error, refusal.error_description];
     let words: Vec<String> = words.into_iter().flatten().collect();
     let words = if words.is_empty() { status.to_string() } else { words.join(": ") };
