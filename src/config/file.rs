@@ -148,6 +148,7 @@ fn timeouts(reader: &mut Reader<'_>, proxy: &mut Section) -> Timeouts {
         connect: timeout("connect", 10),
         first_byte: timeout("first_byte", 300),
         idle: timeout("idle", 300),
+        drain: timeout("drain", 600),
     };
     reader.finish(section);
     timeouts

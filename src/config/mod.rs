@@ -117,6 +117,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two reads of a response body.
     pub idle: Duration,
+    /// For requests under way when the port is closed.
+    pub drain: Duration,
 }
 
 /// One entry of `accounts:`, with its provider's defaults filled in.

@@ -215,10 +215,14 @@ pub async fn break_off(
         let said = said_in_stream(exchange, &refusal);
         return session.write_response_body(Some(said), true).await;
     }
-    let stalled = *error.etype() == replay::STALLED;
-    exchange.outcome = Some(if stalled { "upstream stalled" } else { "upstream broke off" });
-    let why = if stalled { "it kept silent for too long" } else { "the connection broke" };
-    let failure = translate::broke_off(why);
+    let (outcome, failure) = if *error.etype() == replay::STOPPED {
+        (super::STOPPED, refuse::stopped())
+    } else if *error.etype() == replay::STALLED {
+        ("upstream stalled", translate::broke_off("it kept silent for too long"))
+    } else {
+        ("upstream broke off", translate::broke_off("the connection broke"))
+    };
+    exchange.outcome = Some(outcome);
     let asked = asked(exchange);
     let Exchange { call: Some(call), reply: Some(reply), .. } = exchange else { return Ok(()) };
     if !reply.is_stream() {

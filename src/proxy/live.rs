@@ -1,7 +1,7 @@
 //! Everything that requests share: the configuration as it stands, its accounts, and who is being served.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rand::RngExt as _;
 use tokio::sync::Notify;
@@ -110,7 +110,7 @@ impl Live {
     }
 }
 
-/// How many requests are open, so that a stop can wait for them.
+/// How many requests of one port are open, so that a stop can wait for them, and cut them off in the end.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
     state: Arc<State>,
@@ -119,11 +119,19 @@ pub struct InFlight {
 #[derive(Debug, Default)]
 struct State {
     open: AtomicUsize,
+    held: AtomicUsize,
     idle: Notify,
+    cut: AtomicBool,
 }
 
 /// One open request.
 pub struct Open(Arc<State>);
+
+/// More requests may come, though none is open.
+pub struct Held(Arc<State>);
+
+/// Whether a request's time is over.
+pub struct Cut(Arc<State>);
 
 impl InFlight {
     /// Counts one more request, until it is dropped.
@@ -137,15 +145,57 @@ impl InFlight {
         self.state.open.load(Ordering::Acquire)
     }
 
-    /// Resolves when none is open.
+    /// Keeps `drained` waiting, until it is dropped.
+    pub fn hold(&self) -> Held {
+        self.state.held.fetch_add(1, Ordering::AcqRel);
+        Held(Arc::clone(&self.state))
+    }
+
+    /// Whether none is open, and none will come.
+    pub fn is_drained(&self) -> bool {
+        self.count() == 0 && self.state.held.load(Ordering::Acquire) == 0
+    }
+
+    /// Ends those that are open, each in its client's dialect: they look up once a second.
+    pub fn cut(&self) {
+        self.state.cut.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether both count the same port's requests.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// Resolves when none is open, and none will come.
     pub async fn drained(&self) {
         loop {
             let idle = self.state.idle.notified();
-            if self.count() == 0 {
+            if self.is_drained() {
                 return;
             }
             idle.await;
         }
+    }
+}
+
+impl Open {
+    /// Where the request sees that its time is over.
+    pub fn cut(&self) -> Cut {
+        Cut(Arc::clone(&self.0))
+    }
+}
+
+impl Cut {
+    /// Whether the request is to end now.
+    pub fn is_due(&self) -> bool {
+        self.0.cut.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::AcqRel);
+        self.0.idle.notify_waiters();
     }
 }
 

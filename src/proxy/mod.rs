@@ -69,6 +69,8 @@ use reply::{Reply, Trouble};
 use retry::{Broke, MOVED_ON};
 use watch::Watch;
 
+/// How a request ended that the gateway cut off when it was stopped.
+const STOPPED: &str = "gateway stopped";
 /// How a request ended whose client did not wait for the answer.
 const CLIENT_LEFT: &str = "client left";
 
@@ -120,7 +122,8 @@ impl ProxyHttp for Gateway {
         }
         let gate = Arc::clone(&exchange.gate);
         let keepalive = answer::keepalive(exchange);
-        Replay::install(&mut session.downstream_session, gate, has_body, keepalive);
+        let cut = exchange.open.as_ref().map(live::Open::cut);
+        Replay::install(&mut session.downstream_session, gate, has_body, (keepalive, cut));
         Ok(false)
     }
 
@@ -256,6 +259,11 @@ impl ProxyHttp for Gateway {
             Broke::Decided(retry) => error.retry = retry.into(),
             Broke::Client => exchange.outcome = Some(CLIENT_LEFT),
             Broke::AfterBegin => {}
+            Broke::Stopped => {
+                exchange.outcome = Some(STOPPED);
+                exchange.refusal = Some(refuse::stopped());
+                return Error::explain(replay::STOPPED, "before the answer began");
+            }
             Broke::Stale => {
                 if let Some(attempt) = &mut exchange.attempt {
                     attempt.resent += 1;

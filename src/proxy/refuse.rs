@@ -109,6 +109,14 @@ pub fn foreign_page() -> Error {
     )
 }
 
+/// The gateway is being stopped, and the request's time is over.
+pub fn stopped() -> Error {
+    Error::new(
+        ErrorKind::Overloaded,
+        "the gateway was stopped before the answer was whole: ask again when it runs",
+    )
+}
+
 /// A path that leads nowhere, with what to do about it.
 pub fn no_route(no_route: &NoRoute, path: &str, base: &str) -> (Dialect, Error) {
     match no_route {

@@ -24,13 +24,17 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::{Error, ErrorType, Result};
 use pingora_timeout::fast_timeout::fast_sleep;
 
+use super::live::Cut;
+
 /// The upstream kept silent for longer than it may.
 pub const STALLED: ErrorType = ErrorType::Custom("upstream stalled");
+/// The gateway is being stopped, and the request's time is over.
+pub const STOPPED: ErrorType = ErrorType::Custom("gateway stopped");
 /// The upstream's answer ended while it was still held back.
 pub const ENDED_EARLY: ErrorType = ErrorType::Custom("answer ended before it began");
 
-/// A timer that fires before its deadline is set anew.
-const LONGEST_TIMER: Duration = Duration::from_mins(10);
+/// A request looks so often whether it is to be cut off.
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// What the exchange and its session tell each other.
 pub struct Gate {
@@ -118,6 +122,7 @@ pub struct Replay {
     begun: bool,
     timer: Option<Timer>,
     keepalive: Option<Keepalive>,
+    cut: Option<Cut>,
 }
 
 /// What a client that waits for a stream is told now and then, so that nothing on the way to it gives the connection up.
@@ -157,7 +162,7 @@ struct Timer {
 impl Timer {
     fn new(fires: Instant) -> Self {
         let wait = fires.saturating_duration_since(Instant::now());
-        Self { fires, sleep: Box::pin(fast_sleep(wait.min(LONGEST_TIMER))) }
+        Self { fires, sleep: Box::pin(fast_sleep(wait)) }
     }
 }
 
@@ -167,11 +172,11 @@ impl Replay {
         session: &mut Box<ServerSession>,
         gate: Arc<Gate>,
         has_body: bool,
-        keepalive: Option<Keepalive>,
+        (keepalive, cut): (Option<Keepalive>, Option<Cut>),
     ) {
         let placeholder = Box::new(ServerSession::new_custom(Box::new(())));
         let inner = std::mem::replace(session, placeholder);
-        let replay = Self { inner, gate, has_body, begun: false, timer: None, keepalive };
+        let replay = Self { inner, gate, has_body, begun: false, timer: None, keepalive, cut };
         **session = ServerSession::new_custom(Box::new(replay));
     }
 
@@ -187,19 +192,26 @@ impl Replay {
         }
     }
 
-    /// Resolves when the upstream has kept silent for too long. The deadline moves with every event, the timer only when
-    /// it fires: moving it costs more than the rest of an event.
-    async fn silence(timer: &mut Option<Timer>, gate: &Gate) {
+    /// Resolves when the upstream has kept silent for too long, or the gateway cuts the request off, with which of the two
+    /// it is. The deadline moves with every event, the timer only when it fires: moving it costs more than the rest of an
+    /// event.
+    async fn patience(timer: &mut Option<Timer>, gate: &Gate, cut: Option<&Cut>) -> ErrorType {
         loop {
             let deadline = gate.deadline();
             let running = match timer {
                 Some(timer) if timer.fires <= deadline => timer,
-                Some(_) | None => timer.insert(Timer::new(deadline)),
+                Some(_) | None => {
+                    // One that fires before the deadline is set anew.
+                    timer.insert(Timer::new(deadline.min(Instant::now() + LOOK_UP)))
+                }
             };
             running.sleep.as_mut().await;
             *timer = None;
+            if cut.is_some_and(Cut::is_due) {
+                return STOPPED;
+            }
             if Instant::now() >= gate.deadline() {
-                return;
+                return STALLED;
             }
         }
     }
@@ -345,12 +357,12 @@ impl CustomSession for Replay {
     /// Polled all through an attempt: it is how a client that leaves is noticed, and an upstream that stalls.
     async fn read_body_or_idle(&mut self, _no_body_expected: bool) -> Result<Option<Bytes>> {
         loop {
-            let Self { inner, gate, timer, keepalive, .. } = self;
+            let Self { inner, gate, timer, keepalive, cut, .. } = self;
             tokio::select! {
                 biased;
                 read = inner.read_body_or_idle(true) => return read,
-                () = Self::silence(timer, gate) => {
-                    return Error::e_explain(STALLED, "no byte in time");
+                over = Self::patience(timer, gate, cut.as_ref()) => {
+                    return Error::e_explain(over, "time is over");
                 }
                 () = Keepalive::due(keepalive.as_mut()), if gate.is_held() => {}
             }

@@ -299,6 +299,8 @@ pub enum Broke {
     Client,
     /// The client has heard the beginning: `fail_to_proxy` ends its stream.
     AfterBegin,
+    /// The gateway is being stopped, and the client has heard nothing.
+    Stopped,
     /// A kept connection had been closed by the other side: the same account gets the request again.
     Stale,
     /// The account failed.
@@ -312,11 +314,15 @@ pub fn what_broke(error: &Error, exchange: &mut Exchange, reused: bool) -> Broke
     }
     let stalled = *error.etype() == replay::STALLED;
     let ended = *error.etype() == replay::ENDED_EARLY;
-    if *error.esource() == ErrorSource::Downstream && !stalled && !ended {
+    let stopped = *error.etype() == replay::STOPPED;
+    if *error.esource() == ErrorSource::Downstream && !stalled && !ended && !stopped {
         return Broke::Client;
     }
     if !exchange.gate.is_held() {
         return Broke::AfterBegin;
+    }
+    if stopped {
+        return Broke::Stopped;
     }
     let resent = exchange.attempt.as_ref().map_or(0, |attempt| attempt.resent);
     if reused && exchange.reply.is_none() && !stalled && resent < RESENDS {
@@ -363,9 +369,10 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
         exchange.losses.extend(&reply.losses);
     }
     let Some(attempt) = exchange.attempt.take() else { return };
-    let left = exchange.outcome == Some(super::CLIENT_LEFT);
+    let left =
+        exchange.outcome.filter(|outcome| [super::CLIENT_LEFT, super::STOPPED].contains(outcome));
     let verdict = match (&exchange.reply, error) {
-        _ if left => Verdict::ABANDONED,
+        _ if left.is_some() => Verdict::ABANDONED,
         (Some(reply), None) => reply.verdict(),
         (Some(_), Some(_)) => Verdict::failed(Failure::Broken),
         (None, _) => Verdict::ABANDONED,
@@ -373,7 +380,7 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
     exchange.trail.push(Trial {
         account: attempt.lease.account().id(),
         status: exchange.reply.as_ref().map(|reply| reply.head.status.as_u16()),
-        note: if left { super::CLIENT_LEFT } else { verdict.note },
+        note: left.unwrap_or(verdict.note),
         took: ended.saturating_duration_since(attempt.lease.since()),
     });
     if matches!(verdict.outcome, Outcome::Failed { .. }) {
