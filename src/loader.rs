@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
+
 use crate::config::environment::Environment;
 use crate::config::key::{self, ClientKey};
-use crate::config::load::Options;
+use crate::config::load::{File, Options};
 use crate::config::{Account, Config, Secret, State};
 use crate::error::Failure;
 use crate::proxy::live::Live;
@@ -15,6 +17,8 @@ pub struct Loader {
     environment: Environment,
     demo: Vec<Account>,
     certificates: Option<String>,
+    /// The file as it was when it was last loaded, whether it was good or not.
+    last: Mutex<Option<File>>,
 }
 
 /// A configuration that is complete, and the key that clients need with it.
@@ -34,14 +38,27 @@ impl Loader {
         demo: Vec<Account>,
         certificates: Option<String>,
     ) -> Self {
-        Self { options, environment, demo, certificates }
+        Self { options, environment, demo, certificates, last: Mutex::new(None) }
     }
 
     /// Loads the configuration as it stands, and makes the client key where one is missing.
     pub fn load(&self) -> Result<Setup, Failure> {
-        let config = self.complete(Config::load(&self.options, &self.environment)?)?;
+        let file = File::read(&self.options, &self.environment)?;
+        self.last.lock().clone_from(&file);
+        let config = Config::of(file.as_ref(), &self.options, &self.environment)?;
+        let config = self.complete(config)?;
         let client_key = key::obtain(&config.proxy, &self.environment)?;
         Ok(Setup { config, client_key })
+    }
+
+    /// The file that would be loaded now; `None` when it is the environment alone, or cannot be read.
+    pub fn file(&self) -> Option<File> {
+        File::read(&self.options, &self.environment).ok().flatten()
+    }
+
+    /// Whether there is a file that can be read and is another than the last one loaded.
+    pub fn has_news(&self) -> bool {
+        self.file().is_some_and(|file| self.last.lock().as_ref() != Some(&file))
     }
 
     /// What `load` would make of a file of this text at `path`: nothing is written, and nothing changes.

@@ -11,7 +11,7 @@ use crate::config::edit::given::Given;
 use crate::config::edit::{self, Change};
 use crate::config::environment::Environment;
 use crate::config::{load, save};
-use crate::control::Phase;
+use crate::control::state::Phase;
 use crate::error::Failure;
 use crate::loader::{self, Loader};
 

@@ -9,7 +9,7 @@ use axum::{Json, body::Bytes};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::control::Refused;
+use crate::control::state::Refused;
 
 /// A refusal: a status, what is wrong, and what to do about it.
 #[derive(Clone, Debug)]

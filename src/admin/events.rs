@@ -22,7 +22,7 @@ use super::Admin;
 use super::error::{Error, Query};
 use super::log::Asked;
 use super::state::status_of;
-use crate::control;
+use crate::control::state;
 use crate::monitor::query::Filter;
 use crate::monitor::record::Row;
 
@@ -45,7 +45,7 @@ struct Listener {
     admin: Admin,
     filter: Filter,
     rows: Receiver<Arc<Row>>,
-    states: watch::Receiver<control::State>,
+    states: watch::Receiver<state::State>,
     is_behind: bool,
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Body, Error};
 use super::{Admin, written};
 use crate::config::{AuthMode, Config};
-use crate::control::{self, Phase};
+use crate::control::state::{self, Phase};
 use crate::pool::Pool;
 use crate::pool::cooldown::Standing;
 use crate::server::lan;
@@ -170,7 +170,7 @@ pub fn status_of(admin: &Admin) -> Status {
     }
 }
 
-fn proxy(config: &Config, state: &control::State, port: u16) -> Proxy {
+fn proxy(config: &Config, state: &state::State, port: u16) -> Proxy {
     let lan = config.proxy.allow_lan_access.then(lan::address).flatten();
     Proxy {
         address: state.address.map(|address| address.to_string()),
@@ -233,15 +233,4 @@ async fn reload(
 ) -> Result<Json<Status>, Error> {
     admin.control.reload().await?;
     Ok(Json(status_of(&admin)))
-}
-
-impl Phase {
-    /// Its name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-        }
-    }
 }

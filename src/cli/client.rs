@@ -43,19 +43,29 @@ pub struct Client {
     token_path: PathBuf,
 }
 
+/// The console's port by the config of the running gateway.
+fn configured_port(target: &Target, environment: &Environment) -> Result<u16, Failure> {
+    let options = Options { config: target.config.clone(), port: None };
+    let console = load::console(&options, environment)?;
+    if console.enabled {
+        return Ok(console.port);
+    }
+    let message = "the console is off (console.enabled is false), so the gateway cannot be asked";
+    let hint = "set console.enabled to true in its config; without a console, SIGHUP reloads a gateway and SIGTERM stops it";
+    Err(Failure::failed(message).with_hint(hint))
+}
+
 /// A request that says nothing.
 const NOTHING: Option<&()> = None;
 
 impl Client {
     /// Finds the gateway that `target` names, and the token that it wants.
     pub fn new(target: &Target, environment: &Environment) -> Result<Self, Failure> {
-        let options = Options { config: target.config.clone(), port: None };
-        let console = load::console(&options, environment);
-        if !console.enabled && target.console_port.is_none() {
-            return Err(Failure::failed("the console is off (console.enabled is false), so the gateway cannot be talked to")
-                .with_hint("set console.enabled to true and restart it; SIGHUP reloads a gateway without a console, SIGTERM stops it"));
-        }
-        let address = format!("127.0.0.1:{}", target.console_port.unwrap_or(console.port));
+        let port = match target.console_port {
+            Some(port) => port,
+            None => configured_port(target, environment)?,
+        };
+        let address = format!("127.0.0.1:{port}");
         let Some(folder) = environment.state_folder() else {
             return Err(Failure::failed(
                 "cannot tell where the console's token is: neither XDG_STATE_HOME nor HOME is set",
@@ -111,7 +121,9 @@ impl Client {
     ) -> Result<T, Failure> {
         let mut response = self.send(method, path, body)?;
         let text = response.body_mut().read_to_string().map_err(|error| self.broken(&error))?;
-        serde_json::from_str(&text).map_err(|error| {
+        // An answer without a body (204) is read as nothing.
+        let text = if text.is_empty() { "null" } else { &text };
+        serde_json::from_str(text).map_err(|error| {
             Failure::failed(format!("the gateway's answer is not understood: {error}"))
                 .with_hint("the running gateway may be another version: `levity --version`")
         })
@@ -177,6 +189,9 @@ impl Client {
         }
         let text = response.body_mut().read_to_string().unwrap_or_default();
         match serde_json::from_str::<Written>(&text) {
+            Ok(Written { error: Said { message, hint } }) if status == StatusCode::BAD_REQUEST => {
+                Failure::Wrong { message, hint }
+            }
             Ok(Written { error: Said { message, hint } }) => Failure::Failed { message, hint },
             Err(_) => Failure::failed(format!(
                 "what listens on {} is not levity's console: it answers {status}",

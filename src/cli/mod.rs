@@ -73,6 +73,9 @@ pub struct Run {
     /// The proxy port, whatever the config says; 0 lets the system choose
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
+    /// Take over from the gateway that runs with the same port: no stream is cut
+    #[arg(long)]
+    pub upgrade: bool,
     /// How the log is written
     #[arg(long, value_enum, default_value_t = LogFormat::Plain, value_name = "FORMAT")]
     pub log_format: LogFormat,
@@ -175,6 +178,7 @@ mod tests {
             ("levity chekc", "unrecognized subcommand 'chekc'", "'check'"),
             ("levity", "requires a subcommand", "--help"),
             ("levity check a b", "unexpected argument 'a' found", "--help"),
+            ("levity stop --deadline soon", "invalid value 'soon' for '--deadline", "--help"),
         ] {
             let Err(Failure::Wrong { message: said, hint: Some(advice) }) = parse_line(line) else {
                 panic!("{line} is accepted");

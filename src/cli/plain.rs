@@ -43,12 +43,18 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_u64(&mut self, field: &Field, value: u64) {
+        if is_source(field) {
+            return;
+        }
         self.name(field);
         // Half of a line is small numbers, and `fmt` costs ten times as much for each.
         self.0.push_str(itoa::Buffer::new().format(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
+        if is_source(field) {
+            return;
+        }
         let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
         match (field.name() == MESSAGE, value.bytes().all(plain)) {
             (true, true) => {
@@ -67,8 +73,7 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name().starts_with("log.") {
-            // What a record of the `log` crate says of its source.
+        if is_source(field) {
             return;
         }
         self.name(field);
@@ -120,6 +125,11 @@ impl Line {
             self.0.push('=');
         }
     }
+}
+
+/// Whether a field is what a record of the `log` crate says of its source.
+fn is_source(field: &Field) -> bool {
+    field.name().starts_with("log.")
 }
 
 /// What a terminal would obey: nobody who is quoted in a log may write on the reader's screen.

@@ -23,7 +23,9 @@ use crate::metrics::Metrics;
 use crate::monitor::redact::Redactor;
 use crate::monitor::{self, Monitor};
 use crate::proxy::watch::Watch;
-use crate::server::{self, Server, lan, port};
+use crate::server::port::{self, Bound};
+use crate::server::upgrade::{self, Taken};
+use crate::server::{self, Server, Start, lan};
 use crate::store::{self, Limits, Store};
 
 /// Runs the gateway until it is told to stop.
@@ -33,16 +35,17 @@ pub fn run(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let _lines = super::logger::install(arguments.log_format, arguments.log_level);
-    let demo = if arguments.demo { Some(port::bind(([127, 0, 0, 1], 0).into())?) } else { None };
+    let demo =
+        if arguments.demo { Some(port::bind(([127, 0, 0, 1], 0).into())?.listener) } else { None };
     let demo_address = demo.as_ref().map(TcpListener::local_addr).transpose()?;
     let demo_accounts = demo_address.map(demo_accounts).transpose()?.unwrap_or_default();
     let certificates = server::certificates()?;
     let loader = Loader::new(arguments.options(), environment.clone(), demo_accounts, certificates);
     let setup = loader.load()?;
     setup.usable()?;
-    let listener = port::bind(setup.config.proxy.bind())?;
-    let address = listener.local_addr()?;
-    let console = bind_console(&setup.config);
+    let mut before = if arguments.upgrade { take_over(&setup.config, environment)? } else { None };
+    let port = bind_port(&setup.config, before.as_mut())?;
+    let console = bind_console(&setup.config, before.as_mut());
     let store = open_store(environment);
     let watch = open_watch(&setup, environment)?;
     let server = Server::new(loader, &setup, store, watch)?;
@@ -50,40 +53,64 @@ pub fn run(
     let cooldowns = environment
         .state_folder()
         .map(|folder| Arc::new(Cooldowns::restore(&folder, &live.load().pool)));
+    let control = server.control().clone();
     if let Some(cooldowns) = &cooldowns {
-        server.spawn(Arc::clone(cooldowns).keep(Arc::clone(&live)));
+        let (keep, control) = (Arc::clone(cooldowns).keep(Arc::clone(&live)), control.clone());
+        // From then on the file is the other process's.
+        server.spawn(async move { tokio::select! { () = keep => {}, () = control.given_away() => {} } });
     }
     if let Some(listener) = demo {
         listener.set_nonblocking(true)?;
         server.spawn(serve_demo(listener));
     }
-    announce(&setup, address, out)?;
-    let console = match console {
-        Some(listener) => {
-            let token = obtain_token(environment)?;
-            announce_console(&listener, &token, out)?;
-            Some((listener, admin::router(Admin::new(server.control().clone(), token))))
-        }
-        None => None,
-    };
+    let token = obtain_token(&setup.config, environment)?;
+    announce(&setup, port.as_ref().map(|bound| bound.address), out)?;
+    if let Some(bound) = &console {
+        announce_console(bound.address, &token, out)?;
+    }
     for warning in &setup.config.warnings {
         writeln!(out, "warning: {warning}")?;
     }
     out.flush()?;
-    server.run(listener, console)?;
-    if let Some(cooldowns) = cooldowns {
+    let router = admin::router(Admin::new(control.clone(), token));
+    server.run(Start { port, console, router, before })?;
+    if let Some(cooldowns) = cooldowns.filter(|_| !control.state().given_away) {
         cooldowns.write(&live.load().pool);
     }
     Ok(())
 }
 
+/// The running gateway's ports. Where none runs, there is nothing to take over, and this one starts as ever.
+fn take_over(config: &Config, environment: &Environment) -> Result<Option<Taken>, Failure> {
+    let taken = upgrade::take(environment.state_folder().as_deref(), config.proxy.port)?;
+    match &taken {
+        Some(taken) => log::info!("taking over from {}", taken.from()),
+        None => log::info!(
+            "no gateway with the port {} runs to take over from; starting as ever",
+            config.proxy.port
+        ),
+    }
+    Ok(taken)
+}
+
+/// The proxy's port; none when the gateway that is taken over from is stopped.
+fn bind_port(config: &Config, taken: Option<&mut Taken>) -> Result<Option<Bound>, Failure> {
+    let address = config.proxy.bind();
+    match taken {
+        Some(taken) if !taken.is_running() => Ok(None),
+        Some(taken) => taken.port(address).map(Some),
+        None => port::bind(address).map(Some),
+    }
+}
+
 /// The console's port, where it is on and can be had: the gateway works without it.
-fn bind_console(config: &Config) -> Option<TcpListener> {
+fn bind_console(config: &Config, taken: Option<&mut Taken>) -> Option<Bound> {
     if !config.console.enabled {
         return None;
     }
-    match port::bind(config.console.address()) {
-        Ok(listener) => Some(listener),
+    let address = config.console.address();
+    match taken.map_or_else(|| port::bind(address), |taken| taken.console(address)) {
+        Ok(bound) => Some(bound),
         Err(failure) => {
             log::warn!(
                 "console: {failure}; the console is off: give this gateway a console.port of its own, or set console.enabled to false"
@@ -94,9 +121,11 @@ fn bind_console(config: &Config) -> Option<TcpListener> {
 }
 
 /// The console's token; one that cannot be kept serves this process alone.
-fn obtain_token(environment: &Environment) -> Result<Token, Failure> {
+fn obtain_token(config: &Config, environment: &Environment) -> Result<Token, Failure> {
     let token = Token::obtain(environment.state_folder().as_deref()).or_else(|error| {
-        log::warn!("{error}; the token of this run is known to the console page alone");
+        if config.console.enabled {
+            log::warn!("{error}; commands cannot ask this gateway");
+        }
         Token::passing()
     });
     token.map_err(|error| Failure::failed(error.to_string()))
@@ -163,11 +192,19 @@ async fn serve_demo(listener: TcpListener) {
 }
 
 /// Says what is up, and what each SDK is to be given.
-fn announce(setup: &Setup, address: SocketAddr, out: &mut impl Write) -> Result<(), Failure> {
+fn announce(
+    setup: &Setup,
+    address: Option<SocketAddr>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let config = &setup.config;
-    let port = address.port();
+    let port = address.map_or(config.proxy.port, |address| address.port());
     let base = format!("http://127.0.0.1:{port}");
-    writeln!(out, "levity is running at {base}")?;
+    if address.is_some() {
+        writeln!(out, "levity is running at {base}")?;
+    } else {
+        writeln!(out, "levity is stopped; `levity start` opens {base}")?;
+    }
     if config.proxy.allow_lan_access {
         let host =
             lan::address().map_or_else(|| "this machine's address".to_owned(), |ip| ip.to_string());
@@ -204,19 +241,19 @@ fn announce(setup: &Setup, address: SocketAddr, out: &mut impl Write) -> Result<
 
 /// Says where the console is. The token goes to a terminal alone: what is piped or filed may be read by others.
 fn announce_console(
-    listener: &TcpListener,
+    address: SocketAddr,
     token: &Token,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let address = listener.local_addr()?;
     let terminal = io::stdout().is_terminal();
     if terminal {
         writeln!(out, "  console      http://{address}/#token={}", token.secret().expose())?;
         return Ok(());
     }
     writeln!(out, "  console      http://{address}")?;
-    if let Some(path) = &token.path {
-        writeln!(out, "               its token is in {}", path.display())?;
+    match &token.path {
+        Some(path) => writeln!(out, "               its token is in {}", path.display())?,
+        None => writeln!(out, "               its token is shown on a terminal alone")?,
     }
     Ok(())
 }

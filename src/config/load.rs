@@ -40,17 +40,44 @@ pub enum Error {
     Invalid(Vec<Problem>),
 }
 
+/// A config file as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
+}
+
+impl File {
+    /// Reads the file that flags and environment name, else the first of the usual ones that exists; `None` without one.
+    pub fn read(options: &Options, environment: &Environment) -> Result<Option<Self>, Error> {
+        let Some(path) = find(options, environment, Path::exists) else { return Ok(None) };
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(Self { path, text })),
+            Err(error) => Err(Error::Read { path, reason: error.kind() }),
+        }
+    }
+}
+
 impl Config {
     /// Loads the configuration that flags, environment and file ask for.
     ///
     /// Without a file, each provider key in the environment makes one account.
     pub fn load(options: &Options, environment: &Environment) -> Result<Self, Error> {
-        let Some(path) = find(options, environment, Path::exists) else {
-            return build(from_environment(environment), None, options, environment);
-        };
-        let read = |error: io::Error| Error::Read { path: path.clone(), reason: error.kind() };
-        let text = fs::read_to_string(&path).map_err(read)?;
-        Self::parse(&text, &path, options, environment)
+        Self::of(File::read(options, environment)?.as_ref(), options, environment)
+    }
+
+    /// The configuration that flags, environment and this file ask for.
+    pub fn of(
+        file: Option<&File>,
+        options: &Options,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        match file {
+            Some(File { path, text }) => Self::parse(text, path, options, environment),
+            None => build(from_environment(environment), None, options, environment),
+        }
     }
 
     /// Reads a file's text; `path` is for messages.
@@ -65,14 +92,11 @@ impl Config {
     }
 }
 
-/// `console:` of the configuration, as well as it can be told: the rest may be wrong. A file that cannot be read at all
-/// leaves the default.
-pub fn console(options: &Options, environment: &Environment) -> Console {
-    let text = find(options, environment, Path::exists).and_then(|path| {
-        let text = fs::read_to_string(&path).ok()?;
-        yaml::parse(&text, &path).ok()
-    });
-    read(text.unwrap_or_else(Node::empty_map), None, options, environment).0.console
+/// `console:` of the configuration, as well as it can be told: all else in the file may be wrong.
+pub fn console(options: &Options, environment: &Environment) -> Result<Console, Error> {
+    let file = File::read(options, environment)?;
+    let tree = file.and_then(|file| yaml::parse(&file.text, &file.path).ok());
+    Ok(read(tree.unwrap_or_else(Node::empty_map), None, options, environment).0.console)
 }
 
 /// Lays environment and flags over the tree and reads it.

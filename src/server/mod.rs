@@ -1,10 +1,14 @@
 //! The process: its runtimes, its signals, and how it ends.
 
+pub mod console;
 pub mod lan;
+mod patient;
 pub mod port;
+pub mod systemd;
+pub mod upgrade;
+pub mod watch;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +17,16 @@ use axum::Router;
 use pingora::server::configuration::ServerConf;
 use pingora_runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::control::{Control, Phase};
+use crate::control::Control;
+use crate::control::state::Phase;
 use crate::error::Failure;
 use crate::loader::{Loader, Setup};
 use crate::proxy::watch::Watch;
 use crate::store::Store;
-use port::Opener;
+use port::{Bound, Opener};
+use upgrade::Taken;
 
 /// The proxy loop's own bound on attempts; `pool.max_attempts` is what counts.
 const LOOP_BOUND: usize = 64;
@@ -36,6 +43,19 @@ pub struct Server {
     beside: tokio::runtime::Runtime,
     control: Control,
     store: Store,
+    consoles: mpsc::UnboundedReceiver<console::Change>,
+}
+
+/// What a server begins with.
+pub struct Start {
+    /// The proxy port; `None` leaves it closed.
+    pub port: Option<Bound>,
+    /// The console's port, where it is on.
+    pub console: Option<Bound>,
+    /// What the console serves, whenever it is on.
+    pub router: Router,
+    /// The process that this one takes over from.
+    pub before: Option<Taken>,
 }
 
 impl Server {
@@ -67,8 +87,9 @@ impl Server {
             store: store.clone(),
             watch,
         };
-        let control = Control::new(loader, setup, live, opener);
-        Ok(Self { workers, beside, control, store })
+        let (changes, consoles) = mpsc::unbounded_channel();
+        let control = Control::new(loader, setup, live, opener, changes);
+        Ok(Self { workers, beside, control, store, consoles })
     }
 
     /// The handle to this server.
@@ -84,62 +105,56 @@ impl Server {
         self.beside.spawn(task);
     }
 
-    /// Serves on a listener until the process is told to stop, then lets running requests finish. The console, where
-    /// there is one, is served to the very end.
-    pub fn run(
-        self,
-        listener: TcpListener,
-        console: Option<(TcpListener, Router)>,
-    ) -> Result<(), Failure> {
-        self.beside.block_on(async {
+    /// Serves until the process is told to stop or another takes over, then lets running requests finish. The console is
+    /// served to the very end.
+    pub fn run(self, start: Start) -> Result<(), Failure> {
+        let Self { workers, beside, control, store, consoles } = self;
+        beside.block_on(async {
             let mut signals = Signals::watch()
                 .map_err(|error| Failure::failed(format!("cannot watch signals: {error}")))?;
-            let started = self.control.start_on(listener).await;
-            started.map_err(|why| Failure::failed(why.to_string()))?;
-            if let Some((listener, router)) = console {
-                self.spawn(serve_console(listener, router));
+            tokio::spawn(console::serve(start.router, consoles));
+            control.start_on(start.port, start.console).await;
+            tokio::spawn(watch::config(control.clone()));
+            let (handed_over, mut taken_over) = oneshot::channel();
+            tokio::spawn(upgrade::offer(control.clone(), start.before, handed_over));
+            let environment = control.loader().environment();
+            systemd::tell(environment, &systemd::ready());
+            loop {
+                tokio::select! {
+                    asked = signals.next() => match asked {
+                        Asked::Stop => {
+                            systemd::tell(environment, systemd::STOPPING);
+                            break;
+                        }
+                        // Why not is in the log.
+                        Asked::Reload => drop(control.reload().await),
+                    },
+                    Ok(()) = &mut taken_over => break,
+                }
             }
-            while signals.next().await == Asked::Reload {
-                // Why not is in the log.
-                let _ = self.control.reload().await;
-            }
-            self.drain(&mut signals).await;
+            drain(&control, &mut signals).await;
             Ok::<_, Failure>(())
         })?;
-        self.store.close();
-        self.control.watch_over().monitor.close();
-        self.workers.shutdown_timeout(Duration::from_millis(500));
-        self.beside.shutdown_timeout(Duration::from_millis(500));
+        store.close();
+        control.watch_over().monitor.close();
+        workers.shutdown_timeout(Duration::from_millis(500));
+        beside.shutdown_timeout(Duration::from_millis(500));
         Ok(())
-    }
-
-    /// Closes the port and waits for the requests under way; a second signal ends the wait.
-    async fn drain(&self, signals: &mut Signals) {
-        let state = self.control.stop(None).await;
-        if state.phase != Phase::Stopped {
-            let open = state.requests();
-            log::info!(
-                "stopping: {open} requests are still running; a second signal cuts them off"
-            );
-        }
-        tokio::select! {
-            () = self.control.stopped() => {}
-            _ = signals.next() => {
-                log::warn!("stopped with {} requests cut off", self.control.state().requests());
-            }
-        }
     }
 }
 
-async fn serve_console(listener: TcpListener, router: Router) {
-    let listener =
-        listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
-    let served = match listener {
-        Ok(listener) => axum::serve(listener, router).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = served {
-        log::error!("the console stopped: {error}");
+/// Closes the port and waits for the requests under way; a second signal ends the wait.
+async fn drain(control: &Control, signals: &mut Signals) {
+    let state = control.stop(None).await;
+    if state.phase != Phase::Stopped {
+        let open = state.requests();
+        log::info!("stopping: {open} requests are still running; a second signal cuts them off");
+    }
+    tokio::select! {
+        () = control.stopped() => {}
+        () = signals.stop() => {
+            log::warn!("stopped with {} requests cut off", control.state().requests());
+        }
     }
 }
 
@@ -172,6 +187,11 @@ impl Signals {
             _ = self.interrupt.recv() => Asked::Stop,
             _ = self.hang_up.recv() => Asked::Reload,
         }
+    }
+
+    /// Resolves when the process is to stop, whatever else it is asked before.
+    async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
     }
 }
 

@@ -40,7 +40,7 @@ async fn reload_says_what_is_wrong_with_the_file() {
     assert_eq!(command(&gateway.home, &console, &["reload"]).code, Some(0));
     std::fs::write(gateway.home.config(), "proxy: { prot: 1 }").unwrap();
     let refused = command(&gateway.home, &console, &["reload"]);
-    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.starts_with("error: "), "{refused:?}");
     assert!(refused.stderr.contains("prot"), "{refused:?}");
     let status = command(&gateway.home, &console, &["status"]);
@@ -67,6 +67,9 @@ async fn the_console_is_found_by_the_config_or_said_to_be_off() {
     let mut found = gateway.home.command(&["status"]);
     found.env("LEVITY_CONSOLE_PORT", console.port());
     assert_eq!(ended(found).code, Some(0));
+    let missing = ended(gateway.home.command(&["status", "--config", "nowhere.yaml"]));
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("cannot read nowhere.yaml"), "{missing:?}");
     let off = ended(Home::empty().command(&["status"]));
     assert_eq!(off.code, Some(1), "{off:?}");
     assert!(off.stderr.contains("console.enabled is false"), "{off:?}");

@@ -1,6 +1,7 @@
 //! A gateway with a console: where that is, and how it is asked.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -64,6 +65,20 @@ impl Console {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         panic!("the log never has {count} requests");
+    }
+
+    /// The status, once it is as it should be: what a request leaves behind is gone a moment after its answer.
+    pub(crate) async fn status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        soon(what, async {
+            loop {
+                let status = self.read("/api/status").await;
+                if is(&status) {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
     }
 
     /// The port, as a flag of a command.

@@ -15,6 +15,14 @@ mod written;
 
 mod state;
 
+mod stop;
+
+mod moved;
+
+mod watched;
+
+mod upgrade;
+
 mod settings;
 
 mod key;

@@ -21,7 +21,7 @@ async fn the_status_says_what_runs() {
         .account(Account::new("idle", CHAT, "http://127.0.0.1:1").set("enabled", false))
         .guarded("strict");
     let (gateway, console) = harness::start(config).await;
-    let status = console.read("/api/status").await;
+    let status = console.status("no request", |status| status["requests"]["open"] == 0).await;
     assert_eq!(status["state"], "running");
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(status["demo"], false);
@@ -35,7 +35,6 @@ async fn the_status_says_what_runs() {
     assert_eq!(status["accounts"]["total"], 2);
     assert_eq!(status["accounts"]["active"], 1);
     assert_eq!(status["accounts"]["available"], 1);
-    assert_eq!(status["requests"]["open"], 0);
     assert_eq!(status["config"]["path"], gateway.home.config().to_str().unwrap());
     for time in [&status["started"], &status["process_started"], &status["config"]["loaded"]] {
         let time = time.as_str().unwrap();
