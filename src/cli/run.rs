@@ -57,7 +57,9 @@ pub fn run(
     if let Some(cooldowns) = &cooldowns {
         let (keep, control) = (Arc::clone(cooldowns).keep(Arc::clone(&live)), control.clone());
         // From then on the file is the other process's.
-        server.spawn(async move { tokio::select! { () = keep => {}, () = control.given_away() => {} } });
+        server.spawn(async move {
+            tokio::select! { () = keep => {}, () = control.given_away() => {} }
+        });
     }
     if let Some(listener) = demo {
         listener.set_nonblocking(true)?;

@@ -75,8 +75,7 @@ impl Control {
             draining: Vec::new(),
             open: InFlight::default(),
         };
-        let doors =
-            Arc::new(Mutex::new(Doors { port: None, console: None, consoles }));
+        let doors = Arc::new(Mutex::new(Doors { port: None, console: None, consoles }));
         let (state, _) = watch::channel(state);
         let threads = setup.config.proxy.threads;
         Self { shared: Arc::new(Shared { loader, live, opener, doors, state, threads }) }

@@ -7,9 +7,10 @@ use pingora::Result;
 use pingora::proxy::Session;
 use pingora_timeout::fast_timeout::fast_sleep;
 
-use super::conversation;
 use super::exchange::Exchange;
+use super::live::Open;
 use super::retry::{self, NoAccount};
+use super::{conversation, refuse};
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::pool::queue::Place;
 
@@ -37,6 +38,10 @@ pub async fn admit(
     let mut began = None;
     let mut place = None;
     loop {
+        if exchange.open.as_ref().is_some_and(Open::is_cut) {
+            exchange.outcome = Some(super::STOPPED);
+            return Ok(Err(refuse::stopped()));
+        }
         let wait = match attempt(exchange, place.as_ref()) {
             Ok(()) => return Ok(Ok(())),
             Err(Err(refusal)) => return Ok(Err(refusal)),

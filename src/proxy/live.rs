@@ -179,6 +179,11 @@ impl InFlight {
 }
 
 impl Open {
+    /// Whether the request is to end now.
+    pub fn is_cut(&self) -> bool {
+        self.0.cut.load(Ordering::Relaxed)
+    }
+
     /// Where the request sees that its time is over.
     pub fn cut(&self) -> Cut {
         Cut(Arc::clone(&self.0))

@@ -62,7 +62,7 @@ impl Console {
             if rows.len() == count {
                 return rows.clone();
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the log never has {count} requests");
     }

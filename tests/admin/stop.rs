@@ -89,6 +89,24 @@ async fn at_the_deadline_an_answer_that_has_not_begun_is_an_error() {
 }
 
 #[tokio::test]
+async fn at_the_deadline_who_waits_in_line_is_told() {
+    let gate = Gate::closed();
+    let upstream = Upstream::always(gated(CHAT, &gate)).await;
+    let account = Account::new("only", CHAT, &upstream.url()).set("max_concurrency", 1);
+    let (gateway, console) = harness::start(Config::new().account(account)).await;
+    let mut open = gateway.open(&samples::stream_call(CHAT, MODEL)).await;
+    open.until("one ").await;
+    let mut waiting = gateway.connect().await;
+    let asking = tokio::spawn(async move { waiting.send(&samples::call(CHAT, MODEL)).await });
+    console.status("both", |status| status["requests"]["open"] == 2).await;
+    stop(&console, "{\"deadline_ms\": 0}").await;
+    let reply = soon("the refusal", asking).await.unwrap().unwrap();
+    assert!(samples::refused(CHAT, 503, &reply).contains("the gateway was stopped"));
+    assert!(open.end().await, "a cut");
+    reaches(&console, "stopped").await;
+}
+
+#[tokio::test]
 async fn a_second_stop_can_shorten_the_first() {
     let gate = Gate::closed();
     let upstream = Upstream::always(gated(CHAT, &gate)).await;
