@@ -92,7 +92,8 @@ async fn in_file(admin: &Admin, key: Secret) -> Result<(), Error> {
     let text = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let written = edit::written(&text, &edit::path("proxy.api_key")).unwrap_or_default();
     if written.contains("${") {
-        let message = format!("proxy.api_key is {written} in the file: the environment says it");
+        // What is written is not repeated: a default in it is a key.
+        let message = "proxy.api_key refers to the environment in the file, as ${…}";
         return Err(Error::conflict(message)
             .with_hint("change the variable, or write the key itself into the file"));
     }

@@ -73,6 +73,7 @@ pub struct Timeouts {
     pub connect: String,
     pub first_byte: String,
     pub idle: String,
+    pub drain: String,
 }
 
 /// `pool:`
@@ -259,6 +260,7 @@ fn values(config: &Config) -> Values {
                 connect: duration(timeouts.connect),
                 first_byte: duration(timeouts.first_byte),
                 idle: duration(timeouts.idle),
+                drain: duration(timeouts.drain),
             },
         },
         pool: Pool {

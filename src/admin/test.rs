@@ -138,8 +138,11 @@ fn judge(dialect: Dialect, answered: &Answered, generated: bool) -> (bool, Strin
     }
 }
 
-/// A provider may repeat the key that it refuses.
+/// A provider may repeat what it refuses: the key, or a header of the account that is one.
 fn without_key(message: &str, account: &Account) -> String {
-    let key = account.config.api_key.expose();
-    if key.is_empty() { message.to_owned() } else { message.replace(key, COVER) }
+    let headers = account.config.headers.iter().filter_map(|(_, value)| value.to_str().ok());
+    let secrets = headers.chain([account.config.api_key.expose()]);
+    secrets
+        .filter(|secret| !secret.is_empty())
+        .fold(message.to_owned(), |said, secret| said.replace(secret, COVER))
 }

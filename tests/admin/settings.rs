@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::Console;
 use crate::support::client::get;
@@ -44,7 +45,7 @@ async fn the_config_is_shown_without_its_secrets() {
     assert_eq!(values["proxy"]["auth_mode"], "off");
     assert_eq!(
         values["proxy"]["timeouts"],
-        json!({ "connect": "10s", "first_byte": "5m", "idle": "1m" })
+        json!({ "connect": "10s", "first_byte": "5m", "idle": "1m", "drain": "10m" })
     );
     assert_eq!(values["proxy"]["max_body"], "64MiB");
     assert_eq!(values["proxy"]["strict"], true);
@@ -260,4 +261,25 @@ async fn without_a_file_one_is_begun_that_keeps_the_accounts() {
     let account = send(&console, "PATCH", "/api/accounts/openai", json!({ "weight": 2 })).await;
     assert_eq!(account.json()["weight"], 2, "{}", account.text());
     assert_eq!(account.json()["from"], "file");
+}
+
+#[tokio::test]
+async fn a_port_that_cannot_be_had_changes_nothing_and_a_free_one_is_taken_at_once() {
+    let written = Written::start(TEXT).await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let asked = json!({ "proxy.port": port, "proxy.strict": true });
+    let answer = written.patch("/api/config", asked.clone()).await;
+    let message = refused(&answer, 409);
+    assert!(message.starts_with(&format!("cannot bind 127.0.0.1:{port}: ")), "{message}");
+    assert_eq!(written.text(), TEXT);
+    let status = written.console.read("/api/status").await;
+    assert_eq!((&status["config"]["error"], &status["state"]), (&json!(null), &json!("running")));
+    assert_eq!(status["proxy"]["port"], written.gateway.address.port());
+
+    drop(taken);
+    let answer = written.patch("/api/config", asked).await.json();
+    assert_eq!(answer["status"]["proxy"]["address"], format!("127.0.0.1:{port}"), "{answer}");
+    TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    assert!(written.text().contains(&format!("  port: {port}    # any\n")), "{}", written.text());
 }
