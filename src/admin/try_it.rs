@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use http::header;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
 
@@ -22,6 +23,9 @@ use crate::proxy::enter::PROBE;
 const PATIENCE: Duration = Duration::from_mins(5);
 /// More of an answer than anyone reads.
 const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// What stands for itself in a path.
+const MODEL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// The paths of this file.
 pub fn routes() -> Router<Admin> {
@@ -106,8 +110,7 @@ fn path(dialect: Dialect, model: &str) -> String {
         Dialect::OpenAiResponses => "/v1/responses".to_owned(),
         Dialect::Anthropic => "/v1/messages".to_owned(),
         Dialect::Gemini => {
-            let model =
-                percent_encoding::utf8_percent_encode(model, percent_encoding::NON_ALPHANUMERIC);
+            let model = utf8_percent_encode(model, MODEL);
             format!("/v1beta/models/{model}:streamGenerateContent?alt=sse")
         }
     }
