@@ -139,6 +139,13 @@ fn every_way_of_writing_is_kept() {
             Change::AddAccount(account()),
             "accounts:\n  - name: z\n    provider: zai\npool:\n",
         ),
+        ("proxy:\n  port:      # p\n", set("proxy.port", "1"), "proxy:\n  port: 1    # p\n"),
+        (
+            "proxy: { port: , strict: true }\n",
+            set("proxy.port", "1"),
+            "proxy: { port: 1 , strict: true }\n",
+        ),
+        ("proxy:\n  port: 2 # p\n", set("proxy.port", "54321"), "proxy:\n  port: 54321 # p\n"),
         // No newline at the end.
         ("proxy:\n  port: 2", set("proxy.strict", "true"), "proxy:\n  port: 2\n  strict: true"),
         ("proxy:\n  port: 2", set("proxy.port", "1"), "proxy:\n  port: 1"),

@@ -68,7 +68,7 @@ async fn replace(
         None => key::generate(&mut SysRng).map_err(failed)?,
     };
     key::check(&wanted).map_err(|wrong| Error::bad(format!("key: {wrong}")))?;
-    let (source, _) = find(&admin).map_err(failed)?;
+    let (source, before) = find(&admin).map_err(failed)?;
     match source {
         Source::Environment => {
             let message = "the key is set by LEVITY_API_KEY, which wins over the file";
@@ -77,13 +77,25 @@ async fn replace(
         }
         Source::Config => in_file(&admin, wanted).await?,
         Source::Saved | Source::None => {
-            let hand = admin.clone();
-            let saved = move || key::replace(&wanted, hand.control.loader().environment());
-            change::blocking(saved).await?.map_err(failed)?;
-            admin.control.reload().await?;
+            save(&admin, wanted).await?;
+            if let Err(refused) = admin.control.reload().await {
+                // The old key is still the one that counts.
+                if let Some(before) = before {
+                    save(&admin, before).await?;
+                }
+                return Err(refused.into());
+            }
         }
     }
     change::blocking(move || key_of(&admin)).await?.map(Json)
+}
+
+/// Puts the key in the place of the one that the gateway has saved.
+async fn save(admin: &Admin, key: Secret) -> Result<(), Error> {
+    let admin = admin.clone();
+    let saved = move || key::replace(&key, admin.control.loader().environment());
+    let saved = change::blocking(saved).await?;
+    saved.map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Writes the key into the file that has one already; a reference to the environment is the owner's to change.

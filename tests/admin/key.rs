@@ -82,3 +82,14 @@ async fn with_auth_off_there_may_be_none_and_one_can_be_made() {
     assert_eq!(status_with(&written, &made["key"]).await, 200);
     assert_eq!(status_with(&written, &json!("sk-another-one")).await, 401);
 }
+
+#[tokio::test]
+async fn a_key_that_cannot_be_put_to_work_is_not_kept() {
+    let written = Written::start(&guarded("")).await;
+    let old = written.console.read("/api/key").await;
+    written.write("proxy: { prot: 1 }\n");
+    let message = refused(&written.post("/api/key", json!({})).await, 400);
+    assert!(message.contains("proxy.prot"), "{message}");
+    assert_eq!(written.console.read("/api/key").await, old);
+    assert_eq!(status_with(&written, &old["key"]).await, 200);
+}
