@@ -283,3 +283,44 @@ async fn a_port_that_cannot_be_had_changes_nothing_and_a_free_one_is_taken_at_on
     TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     assert!(written.text().contains(&format!("  port: {port}    # any\n")), "{}", written.text());
 }
+
+/// Every key of a section of the commented config, with dots.
+fn keys(section: &str) -> Vec<String> {
+    let mut path: Vec<&str> = Vec::new();
+    let mut keys = Vec::new();
+    for line in include_str!("../../conf/levity.yaml").lines() {
+        let text = line.trim_start();
+        let Some((key, value)) = text.split_once(':').filter(|_| !text.starts_with(['#', '-']))
+        else {
+            continue;
+        };
+        path.truncate((line.len() - text.len()) / 2);
+        path.push(key);
+        let value = value.split('#').next().unwrap().trim();
+        if path[0] == section && !value.is_empty() {
+            keys.push(path.join("."));
+        }
+    }
+    keys
+}
+
+#[tokio::test]
+async fn every_setting_of_the_commented_config_is_told_and_taken() {
+    let written = Written::start(TEXT).await;
+    let values = written.console.read("/api/config").await["values"].clone();
+    let keys = ["proxy", "pool", "monitor", "console"].map(keys).concat();
+    let told = |key: &str| key.split('.').fold(&values, |part, name| &part[name]).clone();
+    let mut asked = serde_json::Map::new();
+    for key in keys
+        .iter()
+        .filter(|key| !["proxy.api_key", "console.port", "console.enabled"].contains(&key.as_str()))
+    {
+        assert!(!told(key).is_null(), "{key} is not in the answer of /api/config");
+        asked.insert(key.clone(), told(key));
+    }
+    assert!(asked.len() > 14, "{asked:?}");
+    // What is told is in the forms of the file.
+    let answer = written.patch("/api/config", asked.into()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["config"]["values"], values);
+}
