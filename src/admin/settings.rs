@@ -52,7 +52,7 @@ pub struct Values {
     pub models: Models,
 }
 
-/// `proxy:`, but for the key.
+/// `proxy:`, but for the key, and for `outbound`, which may hold a login.
 #[derive(Debug, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "as in the file")]
 pub struct Proxy {
@@ -64,6 +64,7 @@ pub struct Proxy {
     pub expose_routing: bool,
     pub strict: bool,
     pub timeouts: Timeouts,
+    pub keepalive: String,
 }
 
 /// `proxy.timeouts`
@@ -82,6 +83,16 @@ pub struct Timeouts {
 pub struct Pool {
     pub scheduling: String,
     pub max_attempts: u32,
+    pub max_concurrency: u32,
+    pub queue: Queue,
+}
+
+/// `pool.queue`
+#[derive(Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "as in the file")]
+pub struct Queue {
+    pub size: usize,
+    pub wait: String,
 }
 
 /// `monitor:`
@@ -245,7 +256,8 @@ fn secrets(config: &Config) -> impl Iterator<Item = &str> {
 }
 
 fn values(config: &Config) -> Values {
-    let config::Proxy { timeouts, .. } = &config.proxy;
+    let config::Proxy { timeouts, keepalive, .. } = &config.proxy;
+    let config::Pool { scheduling, max_attempts, max_concurrency, queue } = config.pool;
     let config::Monitor { enabled, bodies, retention } = config.monitor;
     Values {
         proxy: Proxy {
@@ -262,10 +274,13 @@ fn values(config: &Config) -> Values {
                 idle: duration(timeouts.idle),
                 drain: duration(timeouts.drain),
             },
+            keepalive: keepalive.map_or_else(|| "off".to_owned(), duration),
         },
         pool: Pool {
-            scheduling: config.pool.scheduling.name().to_owned(),
-            max_attempts: config.pool.max_attempts.get(),
+            scheduling: scheduling.name().to_owned(),
+            max_attempts: max_attempts.get(),
+            max_concurrency,
+            queue: Queue { size: queue.size, wait: duration(queue.wait) },
         },
         monitor: Monitor {
             enabled,

@@ -187,7 +187,8 @@ async fn changes_at_the_same_time_are_all_made() {
     assert_eq!(values["proxy"]["expose_routing"], true);
     assert_eq!(values["proxy"]["max_body"], "1MiB");
     assert_eq!(values["proxy"]["timeouts"]["connect"], "3s");
-    assert_eq!(values["pool"], json!({ "max_attempts": 7, "scheduling": "balance" }));
+    assert_eq!(values["pool"]["max_attempts"], 7);
+    assert_eq!(values["pool"]["scheduling"], "balance");
     assert_eq!(
         (&values["monitor"]["bodies"], &values["monitor"]["retention"]["days"]),
         (&json!(true), &json!(3))
@@ -311,10 +312,9 @@ async fn every_setting_of_the_commented_config_is_told_and_taken() {
     let keys = ["proxy", "pool", "monitor", "console"].map(keys).concat();
     let told = |key: &str| key.split('.').fold(&values, |part, name| &part[name]).clone();
     let mut asked = serde_json::Map::new();
-    for key in keys
-        .iter()
-        .filter(|key| !["proxy.api_key", "console.port", "console.enabled"].contains(&key.as_str()))
-    {
+    // A key or a login is not told, and the environment of the tests says where the console is.
+    let left_out = ["proxy.api_key", "proxy.outbound", "console."];
+    for key in keys.iter().filter(|key| !left_out.iter().any(|left| key.starts_with(left))) {
         assert!(!told(key).is_null(), "{key} is not in the answer of /api/config");
         asked.insert(key.clone(), told(key));
     }
