@@ -13,6 +13,7 @@ pub mod auth;
 pub mod json;
 pub mod route;
 
+pub mod address;
 pub mod clock;
 pub mod pattern;
 pub mod pool;

@@ -26,7 +26,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("sqlite", &[]),
     ("store", &["config", "dialects", "ir", "json", "queue", "sqlite"]),
     ("metrics", &["config", "dialects", "ir"]),
-    ("monitor", &["clock", "config", "queue", "sqlite"]),
+    ("address", &[]),
+    ("monitor", &["address", "clock", "config", "queue", "sqlite"]),
     ("demo", &["dialects"]),
 ];
 

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::record::{Record, Time};
 use super::sums::{self, Sums};
+use crate::address;
 use crate::config::Retention;
 use crate::sqlite::{self, Error, Layout, begin};
 
@@ -208,7 +209,7 @@ fn insert_row(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite
 /// Fills in all columns but the number.
 fn bind(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite::Result<()> {
     let Record { row, trail, explain, error, .. } = record;
-    let client = row.client.map(|client| client.to_string());
+    let client = row.client.map(address::text);
     insert.raw_bind_parameter(2, &row.id)?;
     insert.raw_bind_parameter(3, client)?;
     insert.raw_bind_parameter(4, &row.caller)?;
@@ -238,7 +239,12 @@ fn bind(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite::Resu
 
 /// A list as JSON; nothing where it is empty.
 fn list<T: serde::Serialize>(list: &[T]) -> Option<String> {
-    if list.is_empty() { None } else { serde_json::to_string(list).ok() }
+    if list.is_empty() {
+        return None;
+    }
+    let mut text = Vec::with_capacity(128);
+    serde_json::to_writer(&mut text, list).ok()?;
+    String::from_utf8(text).ok()
 }
 
 /// What a client made up is kept to a length that a list can show.

@@ -1,6 +1,5 @@
 //! One line a request: what was asked, who answered, what it cost.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -8,6 +7,7 @@ use tracing::info;
 pub(super) use tracing::{debug, error};
 
 use super::exchange::{Choice, Exchange};
+use crate::address;
 
 /// Writes the line of a request that is over, so long after it began.
 pub fn line(exchange: &Exchange, total: Duration) {
@@ -25,7 +25,7 @@ pub fn line(exchange: &Exchange, total: Duration) {
     info!(
         message = exchange.path,
         id = exchange.id,
-        client = address(exchange.client),
+        client = exchange.client.map_or_else(|| "-".to_owned(), address::text),
         dialect = exchange.dialect.name(),
         model = asked,
         used = exchange.used.as_deref(),
@@ -57,21 +57,6 @@ pub fn explanation(exchange: &Exchange) -> Vec<String> {
     exchange.choices.iter().map(choice).collect()
 }
 
-/// A client's address, or `-` where it is not known. `Display` costs a quarter of the line.
-fn address(client: Option<SocketAddr>) -> String {
-    let Some(SocketAddr::V4(address)) = client else {
-        return client.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    };
-    let mut text = String::with_capacity(21);
-    let mut number = itoa::Buffer::new();
-    for (octet, behind) in address.ip().octets().into_iter().zip([".", ".", ".", ":"]) {
-        text.push_str(number.format(octet));
-        text.push_str(behind);
-    }
-    text.push_str(number.format(address.port()));
-    text
-}
-
 /// Whole milliseconds.
 pub fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -87,17 +72,4 @@ fn tried(exchange: &Exchange) -> String {
         }
     });
     each.collect::<Vec<_>>().join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_written_as_everywhere() {
-        for text in ["127.0.0.1:8045", "10.20.255.3:65535", "[2001:db8::1]:80"] {
-            assert_eq!(address(Some(text.parse().unwrap())), text);
-        }
-        assert_eq!(address(None), "-");
-    }
 }
