@@ -13,6 +13,7 @@ pub mod key;
 pub mod models;
 pub mod openapi;
 pub mod settings;
+pub mod page;
 pub mod state;
 
 pub mod events;
@@ -81,6 +82,7 @@ pub fn router(admin: Admin) -> Router {
         .merge(models::routes())
         .merge(try_it::routes())
         .merge(openapi::routes())
+        .merge(page::routes())
         .fallback(|| async { Error::not_found("no such path") })
         .method_not_allowed_fallback(|| async { Error::method() })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
