@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need, and runs them: the Rust tests, then the real SDKs against the demo.
+# Installs what the tests need, and runs them: the Rust tests, the real SDKs against the demo, and the console in a browser.
 # Needs a Rust toolchain; the rest comes from the system's packages, PyPI and npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,3 +12,4 @@ else
   INSTA_UPDATE=no cargo test --locked --no-fail-fast
 fi
 tests/sdk/run.sh
+tests/browser/run.sh
