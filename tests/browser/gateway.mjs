@@ -34,6 +34,9 @@ export async function open(browser, { path = "", ...options } = {}) {
     const url = new URL(request.url());
     if (url.origin !== CONSOLE && !["data:", "blob:"].includes(url.protocol)) page.faults.push(`asks ${url.origin}`);
   });
+  page.waits = new Set();
+  context.on("request", (request) => new URL(request.url()).pathname !== "/api/events" && page.waits.add(request));
+  for (const end of ["requestfinished", "requestfailed"]) context.on(end, (request) => page.waits.delete(request));
   page.on("pageerror", (error) => page.faults.push(`throws ${error.stack}`));
   page.on("console", (message) => {
     const refused = message.text().startsWith("Failed to load resource") && message.location().url.includes("/api/");
@@ -56,6 +59,11 @@ export async function enter(browser, options = {}) {
 export async function visit(page, name) {
   await page.getByRole("navigation").getByRole("link", { name, exact: false }).click();
   await page.getByRole("heading", { level: 1, name: new RegExp(name, "i") }).waitFor();
+}
+
+/** Waits until nothing is asked for any more, and what was answered is drawn. */
+export async function settle(page) {
+  for (let quiet = 0; quiet < 3; quiet = page.waits.size ? 0 : quiet + 1) await page.waitForTimeout(50);
 }
 
 /** Asks the admin API, as a script would. */
@@ -81,5 +89,5 @@ export function knock(port) {
 export async function occupy(port) {
   const server = createServer();
   await new Promise((done, failed) => server.once("error", failed).listen(port, "127.0.0.1", done));
-  return () => new Promise((done) => server.close(done));
+  return () => server.close();
 }

@@ -54,8 +54,7 @@ export const steps = {
   async "a port that is taken is named with the system's reason"({ page, port }) {
     const leave = await occupy(port);
     await page.getByRole("button", { name: "Start", exact: true }).click();
-    const refusal = await page.getByRole("alert").innerText();
-    await leave();
+    const refusal = await page.getByRole("alert").innerText().finally(leave);
     assert.match(refusal, new RegExp(`127\\.0\\.0\\.1:${port}`));
     assert.match(refusal, /in use/);
     await state(page, "stopped");
@@ -201,9 +200,12 @@ export const steps = {
     const rows = page.locator("table.aliases tbody tr");
     await rows.last().getByPlaceholder("gpt-*").fill("my-*");
     await rows.last().getByPlaceholder("gemini-3-flash").fill("gemini-3-flash");
+    const applied = page.waitForResponse((response) => response.request().method() === "PATCH");
     await page.getByRole("button", { name: "Apply", exact: true }).click();
-    await page.locator('button[type="submit"]:disabled').waitFor();
+    assert.equal((await applied).status(), 200);
     assert.match(await ask(port, "sk-browser-0123456789", "my-model"), /\S/);
+    await visit(page, "monitor");
+    await page.locator("table.log tbody tr", { hasText: "my-model → gemini-3-flash" }).waitFor();
   },
 
   async "the usage page counts what was asked"({ page }) {
@@ -224,7 +226,7 @@ export const steps = {
 const state = (page, name) => page.locator(".state-name", { hasText: new RegExp(`^${name}$`) }).waitFor();
 
 async function ask(port, apiKey, model = "gemini-3-flash") {
-  const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey, maxRetries: 0 });
+  const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey, maxRetries: 0, timeout: 10_000 });
   const answer = await client.chat.completions.create({ model, messages: [{ role: "user", content: "Hello" }] });
   return answer.choices[0].message.content;
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-import { PAGES, enter, visit } from "./gateway.mjs";
+import { PAGES, enter, settle, visit } from "./gateway.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const shots = process.env.LEVITY_SHOTS;
@@ -23,8 +23,7 @@ export const looks = Object.fromEntries(Object.entries(SCREENS).map(([name, opti
     const wrong = [];
     for (const each of PAGES) {
       await visit(page, each);
-      await page.waitForLoadState("networkidle").catch(() => {});
-      await settled(page);
+      await settle(page);
       if (shots) await photograph(page, `${each}-${name}`);
       wrong.push(...(await violations(page)).map((violation) => `${each}: ${violation}`));
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -49,9 +48,6 @@ looks["dialogs are accessible"] = async ({ browser }) => {
   assert.deepEqual([...form, ...(await violations(page))], []);
   await page.context().close();
 };
-
-/** What is loaded is there: nothing says that it is busy. */
-const settled = (page) => page.locator('[aria-busy="true"]').waitFor({ state: "detached" });
 
 async function violations(page) {
   await page.evaluate(axe);

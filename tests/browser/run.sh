@@ -41,10 +41,12 @@ install_javascript() {
   cp "$here/package-lock.json" "$installed/installed.json"
 }
 
-# Starts the gateway in a home of its own; leaves the console's address in $console.
+# Starts the gateway in a home of its own; leaves the console's address in $console. The proxy's port is one that is free
+# now: with port 0 it would be another after each start.
 start() {
   mkdir -p "$work/home"
-  printf '%s\n' "proxy: { port: 0 }" "console: { port: 0 }" >"$work/home/levity.yaml"
+  port=$(node -e 'const server = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(server.address().port); server.close(); })')
+  printf '%s\n' "proxy: { port: $port }" "console: { port: 0 }" >"$work/home/levity.yaml"
   (cd "$work/home" && exec env -i HOME="$work/home" PATH="$PATH" "$levity" run --demo --config levity.yaml) >"$work/out" 2>"$work/err" &
   gateway=$!
   for _ in $(seq 200); do
@@ -71,7 +73,7 @@ cp "$here"/*.mjs "$installed/"
 rm -rf "$installed/screenshots"
 export LEVITY_CHROMIUM LEVITY_CONSOLE=$console LEVITY_TOKEN LEVITY_SHOTS=$installed/screenshots
 LEVITY_TOKEN=$(cat "$token")
-node "$installed/run.mjs" >"$work/results" 2>"$work/detail" || true
+timeout 600 node "$installed/run.mjs" >"$work/results" 2>"$work/detail" || true
 cat "$work/results"
 if grep -q '^FAIL' "$work/results" || ! grep -q '^PASS' "$work/results"; then
   sed 's/^/     /' "$work/detail" | tail -80
