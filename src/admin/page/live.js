@@ -3,8 +3,11 @@
 import { ApiError, call, forgetToken, listen } from "./api.js";
 import { useEffect, useState } from "./vendor/hooks.js";
 
-/** `connection`: `connecting`, `live`, `lost` or `denied` (no token, or a wrong one: then `refused` is true). */
-let known = { connection: "connecting", status: null, retryAt: null, refused: false };
+/**
+ * `connection`: `connecting`, `live`, `lost` or `denied` (no token, or a wrong one: then `refused` is true).
+ * `hearings` counts how often the page began to listen: between two of them it may have missed something.
+ */
+let known = { connection: "connecting", status: null, retryAt: null, refused: false, hearings: 0 };
 const watchers = new Set();
 const listeners = new Set();
 let wake = () => {};
@@ -53,16 +56,21 @@ export async function connect() {
   stop = new AbortController();
   const { signal } = stop;
   know({ connection: "connecting", refused: false });
-  for (let failures = 0; !signal.aborted; failures += 1) {
+  for (let failures = 0; !signal.aborted; ) {
     try {
-      know({ status: await call("GET", "/api/status", undefined, signal), connection: "live", retryAt: null });
+      const status = await call("GET", "/api/status", undefined, signal);
+      know({ status, connection: "live", retryAt: null, hearings: known.hearings + 1 });
       failures = 0;
       await listen(hear, signal);
+      // It ended in order, as it does when events came faster than they were read: nothing is lost but those.
+      await pause(500);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof ApiError && error.status === 401) return deny(true);
+      const wait = Math.min(10_000, 500 * 2 ** failures++);
+      know({ connection: "lost", retryAt: Date.now() + wait });
+      await pause(wait);
     }
-    if (!signal.aborted) await pause(Math.min(10_000, 500 * 2 ** failures));
   }
 }
 
@@ -73,7 +81,6 @@ function hear(name, data) {
 
 /** Waits, unless the owner or the network says that it is worth trying now. */
 async function pause(milliseconds) {
-  know({ connection: "lost", retryAt: Date.now() + milliseconds });
   await new Promise((done) => {
     const timer = setTimeout(done, milliseconds);
     wake = () => {

@@ -49,7 +49,8 @@ function query(filters, more) {
 /** The newest rows that pass the filters, new ones on top as they come, older ones on `older`. */
 function useRows(filters, paused) {
   const asked = query(filters);
-  const connected = useLive().connection === "live";
+  const { connection, hearings } = useLive();
+  const connected = connection === "live";
   const [state, setState] = useState({ rows: null, next: null, error: null });
   const [held, setHeld] = useState(0);
   const [turn, again] = useState(0);
@@ -69,7 +70,7 @@ function useRows(filters, paused) {
       (error) => leaving.signal.aborted || setState((old) => ({ ...old, error })),
     );
     return () => leaving.abort();
-  }, [asked, turn, connected]);
+  }, [asked, turn, connected, hearings]);
 
   // A busy gateway ends thousands of requests a second: they are drawn four times a second, together.
   useEffect(() => {
@@ -113,7 +114,8 @@ function passes(row, filters) {
   if (account && row.account !== account) return false;
   if (dialect && row.dialect !== dialect) return false;
   if (caller && row.caller !== caller) return false;
-  return !text || JSON.stringify(row).toLowerCase().includes(text.toLowerCase());
+  const places = [row.path, row.model, row.used, row.account, row.outcome, row.id];
+  return !text || places.some((place) => place?.toLowerCase().includes(text.toLowerCase()));
 }
 
 const failed = (row) => row.status === null || row.status >= 400 || (row.outcome !== null && row.outcome !== undefined);

@@ -71,6 +71,7 @@ function Timing({ row }) {
     <h3>${t("timing")}</h3>
     ${bars.length > 0 && html`<table class="timing">
       <caption class="unseen">${t("timing")}</caption>
+      <colgroup><col class="part" /><col /><col class="took" /></colgroup>
       <thead class="unseen"><tr><th scope="col">${t("timing.part")}</th><th scope="col">${t("timing.span")}</th><th scope="col">${t("timing.took")}</th></tr></thead>
       <tbody>${bars.map((bar, at) => html`<tr key=${at}>
         <th scope="row">${bar.name}${bar.note && html`<span class="dim"> ${bar.note}</span>`}</th>
