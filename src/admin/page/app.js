@@ -72,6 +72,7 @@ function Top({ live, page }) {
       </div>
     </div>
     ${live.connection === "lost" && html`<${Lost} at=${live.retryAt} />`}
+    ${live.connection === "live" && live.status?.state === "stopping" && html`<${Draining} status=${live.status} />`}
     ${error && html`<div class="band"><${Problem} error=${error} onClose=${clear}>
       ${error.status === 409 && live.status?.accounts.active === 0 && html`<p><a href=${href("accounts")}>${t("start.add_account")}</a></p>`}
     <//></div>`}
@@ -106,6 +107,18 @@ function Steer({ live, start, stop, clear }) {
   };
   const label = state === "stopping" ? t("state.stopping") : stopped ? t("start") : t("stop");
   return html`<button type="button" id="steer" class=${stopped ? "primary" : ""} aria-disabled=${busy} onClick=${press}>${label}</button>`;
+}
+
+/** What still runs after Stop, and the way to end it. */
+function Draining({ status }) {
+  const end = useAction(() => call("POST", "/api/stop", { deadline_ms: 0 }).then(learn));
+  return html`<div class="band"><div class="note warn">
+    <div class="note-text">
+      <p>${t("draining", { count: status.requests.open })}</p>
+      <${Problem} error=${end.error} onClose=${end.clear} />
+    </div>
+    <button type="button" disabled=${end.busy} onClick=${() => end.run()}>${t("draining.end")}</button>
+  </div></div>`;
 }
 
 function Lost({ at }) {
@@ -159,6 +172,7 @@ function Gate({ refused }) {
     <form onSubmit=${open}>
       <h1><img src="/assets/icon.svg" alt="" width="28" height="28" /> Levity</h1>
       <p>${t("gate.why")}</p>
+      <p class="dim">${t("gate.link")}</p>
       <p class="dim">${t("gate.where")} <code>levity status</code></p>
       ${refused && html`<div class="note bad" role="alert"><div class="note-text"><p>${t("gate.refused")}</p></div></div>`}
       <${Field} label=${t("gate.token")}>

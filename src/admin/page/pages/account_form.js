@@ -5,7 +5,7 @@ import { t } from "../i18n/index.js";
 import { Dialog, Field, Problem, Select, Switch, announce, html, useAction } from "../ui.js";
 import { useId, useState } from "../vendor/hooks.js";
 
-const PROVIDERS = ["gemini", "openai", "anthropic", "zai", "custom"];
+const PROVIDERS = ["gemini", "vertex", "openai", "anthropic", "zai", "custom"];
 const DIALECTS = ["openai_chat", "openai_responses", "anthropic", "gemini"];
 const DISPATCHES = ["pooled", "exclusive", "fallback", "off"];
 
@@ -15,6 +15,11 @@ function fields(account) {
     name: account?.name ?? "",
     provider: account?.provider ?? PROVIDERS[0],
     api_key: "",
+    // The API does not say these three, nor the proxy, which may hold a password.
+    credentials: "",
+    project: "",
+    region: "",
+    outbound_proxy: "",
     base_url: account?.base_url ?? "",
     dialect: account?.provider === "custom" ? (account.dialects[0] ?? "") : "",
     models: (account?.models ?? []).join("\n"),
@@ -43,6 +48,10 @@ const ENTRY = {
   name: (form) => form.name.trim(),
   provider: (form) => form.provider,
   api_key: (form) => form.api_key.trim() || null,
+  credentials: (form) => form.credentials.trim() || null,
+  project: (form) => form.project.trim() || null,
+  region: (form) => form.region.trim() || null,
+  outbound_proxy: (form) => form.outbound_proxy.trim() || null,
   base_url: (form) => form.base_url.trim() || null,
   dialect: (form) => form.dialect || null,
   models: (form) => (lines(form.models).length ? lines(form.models) : null),
@@ -88,7 +97,7 @@ export function AccountForm({ account, onClose, onDone }) {
             options=${[...new Set([...PROVIDERS, form.provider])].map((each) => [each, t(`provider.${each}`)])} />`}
         <//>
       </div>
-      ${text("api_key", { type: "password", autocomplete: "new-password", help: isNew || !account.has_key ? t("entry.api_key.help") : t("entry.api_key.keep") })}
+      ${form.provider === "vertex" ? html`<${Vertex} text=${text} isNew=${isNew} />` : text("api_key", { type: "password", autocomplete: "new-password", help: isNew || !account.has_key ? t("entry.api_key.help") : t("entry.api_key.keep") })}
       ${custom && html`<${Endpoint} form=${form} set=${set} text=${text} required />`}
       <details class="more">
         <summary>${t("entry.more")}</summary>
@@ -103,6 +112,7 @@ export function AccountForm({ account, onClose, onDone }) {
           ${text("weight", { inputmode: "numeric" })}
           ${text("max_concurrency", { inputmode: "numeric" })}
         </div>
+        ${text("outbound_proxy", { help: isNew ? t("entry.outbound_proxy.help") : t("entry.unseen") })}
         <${Switch} label=${t("entry.enabled")} checked=${form.enabled} onChange=${set("enabled")} />
       </details>
       <${Problem} error=${save.error} onClose=${save.clear} />
@@ -119,6 +129,13 @@ function Text({ name, form, set, help, ...rest }) {
     ${(id, about) => html`<input id=${id} aria-describedby=${about} spellcheck=${false} autocomplete="off" value=${form[name]}
       onInput=${(event) => set(name)(event.target.value)} ...${rest} />`}
   <//>`;
+}
+
+function Vertex({ text, isNew }) {
+  return html`
+    ${text("credentials", { help: isNew ? t("entry.credentials.help") : t("entry.unseen") })}
+    <div class="pair">${text("project")}${text("region", { placeholder: "global" })}</div>
+  `;
 }
 
 function Lines({ name, form, set }) {

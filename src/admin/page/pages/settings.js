@@ -8,16 +8,21 @@ import { useId, useState } from "../vendor/hooks.js";
 
 const AUTH_MODES = ["auto", "off", "all_except_health", "strict"];
 
-/** Every other key that can be changed here: its kind, and what it may be. */
+/** Every other key that can be changed here, where the gateway has it: its kind, and what it may be. */
 const MORE = [
   ["pool.scheduling", "choice", ["cache_first", "balance", "performance_first"]],
   ["pool.max_attempts", "number"],
+  ["pool.max_concurrency", "number"],
+  ["pool.queue.size", "number"],
+  ["pool.queue.wait", "text"],
   ["proxy.strict", "truth"],
   ["proxy.expose_routing", "truth"],
   ["proxy.max_body", "text"],
   ["proxy.timeouts.connect", "text"],
   ["proxy.timeouts.first_byte", "text"],
   ["proxy.timeouts.idle", "text"],
+  ["proxy.timeouts.drain", "text"],
+  ["proxy.keepalive", "text"],
   ["monitor.enabled", "truth"],
   ["monitor.bodies", "truth"],
   ["monitor.retention.days", "number"],
