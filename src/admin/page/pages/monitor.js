@@ -7,11 +7,12 @@ import { useLive, useRequests } from "../live.js";
 import { go, href } from "../route.js";
 import { Confirm, Empty, Field, Problem, Select, Warning, html, useAction, useLoad } from "../ui.js";
 import { useCallback, useEffect, useRef, useState } from "../vendor/hooks.js";
+import { Component } from "../vendor/preact.js";
 import { RequestDetail } from "./request.js";
 
 const PAGE = 100;
 /** More rows than this are not kept on the screen; older ones are one press away. */
-const KEPT = 500;
+const KEPT = 300;
 const STATUSES = ["2xx", "error", "401", "404", "429", "4xx", "5xx"];
 const DIALECTS = ["openai_chat", "openai_responses", "anthropic", "gemini"];
 const FILTERS = ["status", "model", "account", "dialect", "caller", "text"];
@@ -79,7 +80,7 @@ function useRows(filters, paused) {
       if (paused || !loaded.current || !waiting.current.length) return;
       const fresh = waiting.current;
       waiting.current = [];
-      setState((old) => ({ ...old, rows: merge(fresh, old.rows) }));
+      setState((old) => merge(fresh, old));
     }, 250);
     return () => clearInterval(timer);
   }, [paused]);
@@ -97,11 +98,13 @@ function useRows(filters, paused) {
   return { ...state, error: state.error ?? older.error, held, older, reload: () => again((count) => count + 1) };
 }
 
-/** Newer rows before older ones, each once. */
-function merge(newer, older) {
-  const seen = new Set(newer.map((row) => row.id));
-  const rows = [...newer, ...older.filter((row) => !seen.has(row.id))];
-  return rows.slice(0, Math.max(KEPT, older.length));
+/** Fresh rows before those that are there, each once; those that leave at the end can be asked for again. */
+function merge(fresh, old) {
+  const seen = new Set(fresh.map((row) => row.id));
+  const all = [...fresh, ...old.rows.filter((row) => !seen.has(row.id))];
+  const rows = all.slice(0, Math.max(KEPT, old.rows.length));
+  const next = rows.length < all.length ? rows.at(-1).id : old.next;
+  return { ...old, rows, next };
 }
 
 /** Whether a row that comes live is one that the log's own filters would give. */
@@ -188,26 +191,33 @@ function Rows({ list, query: route, filtered }) {
   `;
 }
 
-function Row({ row, route }) {
-  const target = href("monitor", row.id, route);
-  const press = (event) => event.target.closest("a") || getSelection().toString() || go(target);
-  const renamed = row.used && row.used !== row.model;
-  return html`<tr class=${failed(row) ? "failed" : ""} onClick=${press}>
-    <td class="time"><a href=${target} title=${moment(row.time)}>${when(row.time)}</a></td>
-    <td><${Status} row=${row} /></td>
-    <td class="from-m">${t(`dialect.${row.dialect}`)}</td>
-    <td class="model" title=${renamed ? `${row.model} → ${row.used}` : row.model}>${row.model ?? html`<span class="dim">${row.path}</span>`}${renamed && html` <span class="dim">→ ${row.used}</span>`}</td>
-    <td class="from-s">${row.account ?? html`<span class="dim">${t("none")}</span>`}</td>
-    <td class="from-l num">${duration(row.first_byte_ms)}</td>
-    <td class="num">${duration(row.total_ms)}</td>
-    <td class="from-m num">${short(row.input)}</td>
-    <td class="from-m num">${short(row.output)}</td>
-    <td class="from-l notes">
-      ${row.outcome && html`<span>${row.outcome}</span>`}
-      ${row.attempts > 1 && html`<span class="tag">${t("attempts", { count: row.attempts })}</span>`}
-      ${row.dropped.length > 0 && html`<span class="tag" title=${row.dropped.join(", ")}>${t("dropped", { count: number(row.dropped.length) })}</span>`}
-    </td>
-  </tr>`;
+/** A row that is drawn once: what it says does not change, whatever comes above it. */
+class Row extends Component {
+  shouldComponentUpdate(next) {
+    return next.row !== this.props.row || next.route !== this.props.route;
+  }
+
+  render({ row, route }) {
+    const target = href("monitor", row.id, route);
+    const press = (event) => event.target.closest("a") || getSelection().toString() || go(target);
+    const renamed = row.used && row.used !== row.model;
+    return html`<tr class=${failed(row) ? "failed" : ""} onClick=${press}>
+      <td class="time"><a href=${target} title=${moment(row.time)}>${when(row.time)}</a></td>
+      <td><${Status} row=${row} /></td>
+      <td class="from-m">${t(`dialect.${row.dialect}`)}</td>
+      <td class="model" title=${renamed ? `${row.model} → ${row.used}` : row.model}>${row.model ?? html`<span class="dim">${row.path}</span>`}${renamed && html` <span class="dim">→ ${row.used}</span>`}</td>
+      <td class="from-s">${row.account ?? html`<span class="dim">${t("none")}</span>`}</td>
+      <td class="from-l num">${duration(row.first_byte_ms)}</td>
+      <td class="num">${duration(row.total_ms)}</td>
+      <td class="from-m num">${short(row.input)}</td>
+      <td class="from-m num">${short(row.output)}</td>
+      <td class="from-l notes">
+        ${row.outcome && html`<span>${row.outcome}</span>`}
+        ${row.attempts > 1 && html`<span class="tag">${t("attempts", { count: row.attempts })}</span>`}
+        ${row.dropped.length > 0 && html`<span class="tag" title=${row.dropped.join(", ")}>${t("dropped", { count: number(row.dropped.length) })}</span>`}
+      </td>
+    </tr>`;
+  }
 }
 
 /** A status in its colour; what broke off after a good one is not well. */
