@@ -46,6 +46,7 @@ install_javascript() {
 start() {
   mkdir -p "$work/home"
   port=$(node -e 'const server = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(server.address().port); server.close(); })')
+  : >"$work/out"
   printf '%s\n' "proxy: { port: $port }" "console: { port: 0 }" >"$work/home/levity.yaml"
   (cd "$work/home" && exec env -i HOME="$work/home" PATH="$PATH" "$levity" run --demo --config levity.yaml) >"$work/out" 2>"$work/err" &
   gateway=$!
