@@ -25,8 +25,12 @@ pub fn run(
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let status = Client::new(&arguments.target, environment)?.get("/api/status")?;
-    print(&status, arguments.json, out)
+    let client = Client::new(&arguments.target, environment)?;
+    print(&client.get("/api/status")?, arguments.json, out)?;
+    if !arguments.json {
+        writeln!(out, "{:<10}{}", "console", client.console())?;
+    }
+    Ok(())
 }
 
 /// Prints a status, for people or as JSON.

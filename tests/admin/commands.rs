@@ -23,6 +23,9 @@ async fn status_stop_and_start_do_what_they_say() {
     assert_eq!((status.code, status.stderr.as_str()), (Some(0), ""), "{status:?}");
     assert!(status.stdout.starts_with("state     running\n"), "{}", status.stdout);
     assert!(status.stdout.contains(&gateway.address.to_string()), "{}", status.stdout);
+    let line =
+        format!("http://{}, its token is in {}", console.address, gateway.home.path().display());
+    assert!(status.stdout.contains(&line), "{}", status.stdout);
     let json = command(&gateway.home, &console, &["status", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["state"], "running");
