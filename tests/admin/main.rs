@@ -12,6 +12,7 @@ mod harness;
 mod guard;
 
 mod written;
+mod page;
 
 mod state;
 
