@@ -36,17 +36,17 @@ export function tick(time, whole, utc) {
 /** 212 ms, 4.21 s, 3 min 20 s */
 export function duration(ms) {
   if (ms === null || ms === undefined) return t("none");
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  if (ms < 1000) return t("unit.ms", { ms: Math.round(ms) });
+  if (ms < 60_000) return t("unit.s", { s: (ms / 1000).toFixed(ms < 10_000 ? 2 : 1) });
   return long(Math.round(ms / 1000));
 }
 
 /** 8 s, 3 min 20 s, 2 h 5 min, 3 d 4 h */
 export function long(seconds) {
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+  const [d, h, m, s] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  if (d) return t("unit.d", { d, h });
+  if (h) return t("unit.h", { h, m });
+  return m ? t("unit.m", { m, s }) : t("unit.s", { s });
 }
 
 /** What is left until a moment, as a clock shows it: 0:47, 1:59:03. */

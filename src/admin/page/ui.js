@@ -168,7 +168,7 @@ export function Field({ label, help, wrong, note, children }) {
     <label for=${id}>${label}</label>
     ${children(id, about)}
     ${help && html`<p class="help" id=${`${id}h`}>${help}</p>`}
-    ${note && html`<p class="help strong" id=${`${id}n`}>${note}</p>`}
+    ${note && html`<p class="help" id=${`${id}n`}>${note}</p>`}
     ${wrong && html`<p class="wrong" id=${`${id}w`}>${wrong}</p>`}
   </div>`;
 }

@@ -15,11 +15,12 @@ function fields(account) {
     name: account?.name ?? "",
     provider: account?.provider ?? PROVIDERS[0],
     api_key: "",
-    // The API does not say these three, nor the proxy, which may hold a password.
+    // These may hold what is secret, or the API does not say them.
     credentials: "",
     project: "",
     region: "",
     outbound_proxy: "",
+    headers: "",
     base_url: account?.base_url ?? "",
     dialect: account?.provider === "custom" ? (account.dialects[0] ?? "") : "",
     models: (account?.models ?? []).join("\n"),
@@ -35,13 +36,16 @@ function fields(account) {
 const lines = (text) => text.split(/[\n,]/).map((line) => line.trim()).filter(Boolean);
 const whole = (text) => (/^\d+$/.test(text.trim()) ? Number(text) : text);
 
-/** `claude-*: gemini-3-flash`, one a line. A model's name may hold colons, so the last `: ` parts them. */
-function pairs(text) {
-  return Object.fromEntries(lines(text).map((line) => {
-    const at = line.includes(": ") ? line.lastIndexOf(": ") : line.indexOf(":");
+/** `claude-*: gemini-3-flash`, one a line. The first colon parts them, but in a model's name, where the last `: ` does. */
+function pairs(text, part = (line) => line.indexOf(":")) {
+  const written = text.split("\n").map((line) => line.trim()).filter(Boolean);
+  return Object.fromEntries(written.map((line) => {
+    const at = part(line);
     return at < 0 ? [line, ""] : [line.slice(0, at).trim(), line.slice(at + 1).trim()];
   }));
 }
+
+const modelsPart = (line) => (line.includes(": ") ? line.lastIndexOf(": ") : line.indexOf(":"));
 
 /** Each field as the key of the entry; `null` stands for the default. */
 const ENTRY = {
@@ -55,7 +59,8 @@ const ENTRY = {
   base_url: (form) => form.base_url.trim() || null,
   dialect: (form) => form.dialect || null,
   models: (form) => (lines(form.models).length ? lines(form.models) : null),
-  model_map: (form) => (lines(form.model_map).length ? pairs(form.model_map) : null),
+  model_map: (form) => (form.model_map.trim() ? pairs(form.model_map, modelsPart) : null),
+  headers: (form) => (form.headers.trim() ? pairs(form.headers) : null),
   dispatch: (form) => form.dispatch,
   clients: (form) => (form.clients.length < DIALECTS.length ? form.clients : null),
   weight: (form) => whole(form.weight),
@@ -112,6 +117,7 @@ export function AccountForm({ account, onClose, onDone }) {
           ${text("weight", { inputmode: "numeric" })}
           ${text("max_concurrency", { inputmode: "numeric" })}
         </div>
+        <${Lines} name="headers" form=${form} set=${set} unseen=${!isNew} />
         ${text("outbound_proxy", { help: isNew ? t("entry.outbound_proxy.help") : t("entry.unseen") })}
         <${Switch} label=${t("entry.enabled")} checked=${form.enabled} onChange=${set("enabled")} />
       </details>
@@ -138,8 +144,8 @@ function Vertex({ text, isNew }) {
   `;
 }
 
-function Lines({ name, form, set }) {
-  return html`<${Field} label=${t(`entry.${name}`)} help=${t(`entry.${name}.help`)}>
+function Lines({ name, form, set, unseen }) {
+  return html`<${Field} label=${t(`entry.${name}`)} help=${t(`entry.${name}.help`)} note=${unseen ? t("entry.unseen") : null}>
     ${(id, about) => html`<textarea id=${id} aria-describedby=${about} rows="3" spellcheck=${false} value=${form[name]}
       onInput=${(event) => set(name)(event.target.value)}></textarea>`}
   <//>`;
