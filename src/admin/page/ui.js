@@ -22,8 +22,11 @@ function problem(error) {
   return error;
 }
 
-/** What `GET path` answers, asked again when the path changes, after a lost connection, on `reload()` and every `every` ms. */
-export function useLoad(path, every) {
+/**
+ * What `GET path` answers, asked again when the path changes, after a lost connection, on `reload()`, every `every` ms, and
+ * when `version` is another one.
+ */
+export function useLoad(path, { every, version } = {}) {
   const [state, setState] = useState({ data: null, error: null });
   const [turn, again] = useState(0);
   const connected = useLive().connection === "live";
@@ -41,7 +44,7 @@ export function useLoad(path, every) {
       leaving.abort();
       clearInterval(timer);
     };
-  }, [path, turn, every, connected]);
+  }, [path, turn, every, version, connected]);
   const reload = useCallback(() => again((count) => count + 1), []);
   const set = useCallback((data) => setState({ data, error: null }), []);
   return { ...state, reload, set };

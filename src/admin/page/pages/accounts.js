@@ -9,7 +9,7 @@ import { useState } from "../vendor/hooks.js";
 import { AccountForm } from "./account_form.js";
 
 export function Accounts() {
-  const { data, error, reload } = useLoad("/api/accounts", 3000);
+  const { data, error, reload } = useLoad("/api/accounts", { every: 3000 });
   // `new`, or the account that is changed or deleted.
   const [open, setOpen] = useState(null);
   const close = () => setOpen(null);

@@ -7,8 +7,8 @@ import { href } from "../route.js";
 import { Empty, Problem, announce, html, useAction, useLoad } from "../ui.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 
-export function Models() {
-  const { data, error, reload } = useLoad("/api/models");
+export function Models({ status }) {
+  const { data, error, reload } = useLoad("/api/models", { version: status.config.loaded });
   return html`
     <${Problem} error=${error} />
     ${data && html`<div class="columns">

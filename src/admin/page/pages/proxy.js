@@ -14,8 +14,9 @@ import { Try } from "./try.js";
 const FIRST_MODEL = "gemini-3-flash";
 
 export function Proxy({ status }) {
-  const models = useLoad("/api/models");
-  const key = useLoad("/api/key");
+  const version = status.config.loaded;
+  const models = useLoad("/api/models", { version });
+  const key = useLoad("/api/key", { version });
   const [shown, show] = useState(false);
   const [model, choose] = useState(null);
   const served = models.data?.models.map((each) => each.id) ?? [];

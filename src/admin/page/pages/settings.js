@@ -31,7 +31,7 @@ const MORE = [
 ];
 
 export function Settings({ status }) {
-  const loaded = useLoad("/api/config");
+  const loaded = useLoad("/api/config", { version: status.config.loaded });
   const { data: config } = loaded;
   const [draft, edit] = useState({});
   const save = useAction(async () => {

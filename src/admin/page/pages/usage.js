@@ -20,8 +20,8 @@ export function Usage() {
   const step = by === "hour" ? HOUR : DAY;
   // Whole steps, so that the path stays the same until the next one begins.
   const since = Math.floor(Date.now() / step) * step - span + step;
-  const time = useLoad(`/api/usage?by=${by}&since=${new Date(since).toISOString()}`, REFRESH);
-  const split = useLoad(`/api/usage?by=${group}&since=${new Date(since).toISOString()}`, REFRESH);
+  const time = useLoad(`/api/usage?by=${by}&since=${new Date(since).toISOString()}`, { every: REFRESH });
+  const split = useLoad(`/api/usage?by=${group}&since=${new Date(since).toISOString()}`, { every: REFRESH });
   const rows = time.data?.rows;
   return html`
     <${Choice} label=${t("usage.range")} value=${name} onChange=${choose} options=${Object.keys(RANGES).map((each) => [each, t(`usage.${each}`)])} />
