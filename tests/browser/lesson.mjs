@@ -215,6 +215,15 @@ export const steps = {
     await page.locator(".chart canvas").first().waitFor();
   },
 
+  async "a lost connection is said, and found again"({ page }) {
+    await page.context().setOffline(true);
+    await page.getByText("The connection to the gateway is lost.").waitFor();
+    await state(page, "not reached");
+    await page.context().setOffline(false);
+    await state(page, "running");
+    await page.getByText("The connection to the gateway is lost.").waitFor({ state: "detached" });
+  },
+
   async "at the end Stop closes the port again"({ page, port }) {
     await page.getByRole("button", { name: "Stop", exact: true }).click();
     await state(page, "stopped");

@@ -12,6 +12,7 @@ const watchers = new Set();
 const listeners = new Set();
 let wake = () => {};
 let stop = new AbortController();
+let hearing = new AbortController();
 
 function know(news) {
   known = { ...known, ...news };
@@ -61,7 +62,8 @@ export async function connect() {
       const status = await call("GET", "/api/status", undefined, signal);
       know({ status, connection: "live", retryAt: null, hearings: known.hearings + 1 });
       failures = 0;
-      await listen(hear, signal);
+      hearing = new AbortController();
+      await listen(hear, AbortSignal.any([signal, hearing.signal]));
       // It ended in order, as it does when events came faster than they were read: nothing is lost but those.
       await pause(500);
     } catch (error) {
@@ -93,8 +95,8 @@ async function pause(milliseconds) {
 
 addEventListener("online", retryNow);
 
-// Counts (open requests, accounts that rest) change without an event.
+// Counts (open requests, accounts that rest) change without an event; and a stream may be dead without a word.
 setInterval(async () => {
   if (known.connection !== "live" || document.hidden) return;
-  await call("GET", "/api/status", undefined, stop.signal).then(learn, () => {});
+  await call("GET", "/api/status", undefined, stop.signal).then(learn, (error) => error.status === 0 && hearing.abort());
 }, 5_000);
