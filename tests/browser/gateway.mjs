@@ -6,6 +6,8 @@ import { chromium } from "playwright-core";
 
 export const CONSOLE = process.env.LEVITY_CONSOLE;
 export const TOKEN = process.env.LEVITY_TOKEN;
+/** The console of a gateway with one account of its owner's, and no demo. */
+export const LONELY = process.env.LEVITY_LONELY;
 export const PAGES = ["proxy", "accounts", "monitor", "usage", "models"];
 
 /** No request of the browser's own, nothing kept from another run. */
@@ -25,14 +27,14 @@ export const launch = () => chromium.launch({ executablePath: process.env.LEVITY
  * A page of a fresh browser profile; what it must not do is gathered in `page.faults`: errors on its console, violations
  * of the Content-Security-Policy, requests to another host. Answers that are refused on purpose are not among them.
  */
-export async function open(browser, { path = "", ...options } = {}) {
+export async function open(browser, { path = "", origin = CONSOLE, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.faults = [];
   context.on("request", (request) => {
     const url = new URL(request.url());
-    if (url.origin !== CONSOLE && !["data:", "blob:"].includes(url.protocol)) page.faults.push(`asks ${url.origin}`);
+    if (url.origin !== origin && !["data:", "blob:"].includes(url.protocol)) page.faults.push(`asks ${url.origin}`);
   });
   page.waits = new Set();
   context.on("request", (request) => new URL(request.url()).pathname !== "/api/events" && page.waits.add(request));
@@ -45,13 +47,13 @@ export async function open(browser, { path = "", ...options } = {}) {
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => console.error(`violates ${event.violatedDirective}: ${event.blockedURI}`));
   });
-  await page.goto(`${CONSOLE}/${path}`);
+  await page.goto(`${origin}/${path}`);
   return page;
 }
 
-/** The console as somebody sees it who followed the link with the token. */
-export async function enter(browser, options = {}) {
-  const page = await open(browser, { ...options, path: `#token=${encodeURIComponent(TOKEN)}` });
+/** A console as somebody sees it who followed the link with the token. */
+export async function enter(browser, { token = TOKEN, ...options } = {}) {
+  const page = await open(browser, { ...options, path: `#token=${encodeURIComponent(token)}` });
   await page.locator(".state-name").waitFor();
   return page;
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import OpenAI from "openai";
 
-import { api, enter, knock, occupy, open, visit } from "./gateway.mjs";
+import { LONELY, api, enter, knock, occupy, open, visit } from "./gateway.mjs";
 
 const KEY = /^sk-.{7,}$/;
 
@@ -213,6 +213,24 @@ export const steps = {
     await page.locator(".tiles dd").first().waitFor();
     assert.match(await page.locator(".tiles dd").first().innerText(), /[1-9]/);
     await page.locator(".chart canvas").first().waitFor();
+  },
+
+  async "with no account Start says to add one"({ browser }) {
+    const page = await enter(browser, { origin: LONELY, token: process.env.LEVITY_LONELY_TOKEN });
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await state(page, "stopped");
+    await visit(page, "accounts");
+    await page.getByRole("button", { name: "Disable" }).click();
+    await page.locator(".state", { hasText: "0 active accounts" }).waitFor();
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.getByRole("alert").getByRole("link", { name: "Add an account" }).waitFor();
+    await state(page, "stopped");
+    await page.getByRole("button", { name: "Enable" }).click();
+    await page.locator(".state", { hasText: "1 active account" }).waitFor();
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await state(page, "running");
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
   },
 
   async "a lost connection is said, and found again"({ page }) {

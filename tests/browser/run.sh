@@ -21,10 +21,10 @@ installed=${LEVITY_BROWSER_DIR:-$root/target/browser}
 mkdir -p "$installed"
 installed=$(cd "$installed" && pwd)
 work=$(mktemp -d)
-gateway=
+gateways=()
 
 finish() {
-  [ -z "$gateway" ] || { kill "$gateway" 2>/dev/null && wait "$gateway" || true; }
+  for gateway in "${gateways[@]}"; do kill "$gateway" 2>/dev/null && wait "$gateway" || true; done
   rm -rf "$work"
 }
 trap finish EXIT
@@ -41,23 +41,25 @@ install_javascript() {
   cp "$here/package-lock.json" "$installed/installed.json"
 }
 
-# Starts the gateway in a home of its own; leaves the console's address in $console. The proxy's port is one that is free
-# now: with port 0 it would be another after each start.
+# Starts a gateway in a home of its own, with what its config says of accounts; leaves its console's address in $console and
+# the token in $token. The proxy's port is one that is free now: with port 0 it would be another after each start.
 start() {
-  mkdir -p "$work/home"
+  local name=$1 accounts=$2 home=$work/$1 port
+  shift 2
+  mkdir -p "$home"
   port=$(node -e 'const server = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(server.address().port); server.close(); })')
-  : >"$work/out"
-  printf '%s\n' "proxy: { port: $port }" "console: { port: 0 }" >"$work/home/levity.yaml"
-  (cd "$work/home" && exec env -i HOME="$work/home" PATH="$PATH" "$levity" run --demo --config levity.yaml) >"$work/out" 2>"$work/err" &
-  gateway=$!
+  printf '%s\n' "proxy: { port: $port }" "console: { port: 0 }" "$accounts" >"$home/levity.yaml"
+  : >"$work/$name.out"
+  (cd "$home" && exec env -i HOME="$home" PATH="$PATH" "$levity" run --config levity.yaml "$@") >"$work/$name.out" 2>"$work/$name.err" &
+  gateways+=($!)
   for _ in $(seq 200); do
-    console=$(sed -n 's/^ *console  *\(http:[^# ]*\).*/\1/p' "$work/out")
-    token=$work/home/.local/state/levity/console.token
-    [ -n "$console" ] && [ -s "$token" ] && return
-    kill -0 "$gateway" 2>/dev/null || break
+    console=$(sed -n 's/^ *console  *\(http:[^# ]*\).*/\1/p' "$work/$name.out")
+    token=$(cat "$home/.local/state/levity/console.token" 2>/dev/null || true)
+    [ -n "$console" ] && [ -n "$token" ] && return
+    kill -0 "${gateways[-1]}" 2>/dev/null || break
     sleep 0.05
   done
-  cat "$work/out" "$work/err" >&2
+  cat "$work/$name.out" "$work/$name.err" >&2
   echo "error: the gateway did not start its console" >&2
   exit 1
 }
@@ -68,19 +70,25 @@ if [ -z "${LEVITY_BIN:-}" ]; then
   LEVITY_BIN=${CARGO_TARGET_DIR:-$root/target}/debug/levity
 fi
 levity=$(readlink -f "$LEVITY_BIN")
-start
+
+start lonely 'accounts: [{ name: own, provider: custom, dialect: openai_chat, base_url: "http://127.0.0.1:9/v1" }]'
+export LEVITY_LONELY=$console LEVITY_LONELY_TOKEN=$token
+start demo "" --demo
+export LEVITY_CHROMIUM LEVITY_CONSOLE=$console LEVITY_TOKEN=$token LEVITY_SHOTS=$installed/screenshots
 
 cp "$here"/*.mjs "$installed/"
 rm -rf "$installed/screenshots"
-export LEVITY_CHROMIUM LEVITY_CONSOLE=$console LEVITY_TOKEN LEVITY_SHOTS=$installed/screenshots
-LEVITY_TOKEN=$(cat "$token")
-timeout 600 node "$installed/run.mjs" >"$work/results" 2>"$work/detail" || true
+# A run that dies before its end is a failure too.
+timeout 600 node "$installed/run.mjs" >"$work/results" 2>"$work/detail" ||
+  grep -q '^FAIL' "$work/results" || echo "FAIL the run ended before its time" >>"$work/results"
 cat "$work/results"
-if grep -q '^FAIL' "$work/results" || ! grep -q '^PASS' "$work/results"; then
+if grep -q '^FAIL' "$work/results"; then
   sed 's/^/     /' "$work/detail" | tail -80
-  tail -20 "$work/err"
+  tail -20 "$work"/*.err
 fi
-kill -0 "$gateway" || echo "FAIL the gateway is still there at the end" | tee -a "$work/results"
+for gateway in "${gateways[@]}"; do
+  kill -0 "$gateway" 2>/dev/null || echo "FAIL a gateway is gone at the end" | tee -a "$work/results"
+done
 
 passed=$(grep -c '^PASS' "$work/results" || true)
 failed=$(grep -c '^FAIL' "$work/results" || true)
