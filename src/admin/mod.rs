@@ -12,8 +12,8 @@ pub mod guard;
 pub mod key;
 pub mod models;
 pub mod openapi;
-pub mod settings;
 pub mod page;
+pub mod settings;
 pub mod state;
 
 pub mod events;

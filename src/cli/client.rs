@@ -96,6 +96,8 @@ impl Client {
     pub fn is_listened_to(&self) -> bool {
         let address = self.address.parse();
         address.is_ok_and(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
+    }
+
     /// Where the console page is, and which file holds the token that it asks for.
     pub fn console(&self) -> String {
         format!("http://{}, its token is in {}", self.address, self.token_path.display())

@@ -11,8 +11,9 @@ mod harness;
 
 mod guard;
 
-mod written;
 mod page;
+
+mod written;
 
 mod state;
 
