@@ -47,7 +47,7 @@ function Detail({ row }) {
     </section>`}
     ${row.explain.length > 0 && html`<section>
       <h3>${t("request.explain")}</h3>
-      <ol class="trail">${row.explain.map((step, at) => html`<li key=${at}>${typeof step === "string" ? step : words(step)}</li>`)}</ol>
+      <ol class="trail">${row.explain.map((step, at) => html`<li key=${at}>${step.replaceAll("; ", "\n")}</li>`)}</ol>
     </section>`}
     ${row.bodies && html`<section>
       <h3>${t("request.bodies")}</h3>
@@ -57,10 +57,6 @@ function Detail({ row }) {
     </section>`}
   `;
 }
-
-/** A step of the explanation that comes as fields. */
-const words = (step) => Object.entries(step).filter(([, value]) => value !== null && value !== "")
-  .map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(" · ");
 
 /** Every part of the request's time as a bar on one scale: the wait for an account, each attempt, the answer. */
 function Timing({ row }) {
