@@ -5,7 +5,7 @@ import { duration, left, moment, number, short } from "../format.js";
 import { has, t } from "../i18n/index.js";
 import { href } from "../route.js";
 import { Confirm, Empty, Facts, Problem, announce, html, useAction, useLoad, useNow } from "../ui.js";
-import { useState } from "../vendor/hooks.js";
+import { useId, useState } from "../vendor/hooks.js";
 import { AccountForm } from "./account_form.js";
 
 export function Accounts() {
@@ -40,6 +40,8 @@ export function Accounts() {
 const path = (account, verb = "") => `/api/accounts/${encodeURIComponent(account.name)}${verb}`;
 
 function Account({ account, reload, change, remove }) {
+  // A name may hold spaces, so it is no id.
+  const id = useId();
   const [tested, setTested] = useState(null);
   const test = useAction(async () => {
     setTested(null);
@@ -51,9 +53,9 @@ function Account({ account, reload, change, remove }) {
   const toggle = useAction(() => call("PATCH", path(account), { enabled: !account.enabled }).then(reload));
   const cooling = ["resting", "limited", "rejected"].includes(account.health) || account.resting_models.length > 0;
   const own = account.from === "file";
-  return html`<li class="card account" aria-labelledby=${`account-${account.name}`}>
+  return html`<li class="card account" aria-labelledby=${id}>
     <div class="account-head">
-      <h2 id=${`account-${account.name}`}>${account.name}</h2>
+      <h2 id=${id}>${account.name}</h2>
       <span class="badge" data-health=${account.health}>${t(`health.${account.health}`)}</span>
       <span class="dim">${account.provider}${account.dispatch !== "pooled" ? ` · ${account.dispatch}` : ""}</span>
       ${account.from !== "file" && html`<span class="tag">${t(`account.from.${account.from}`)}</span>`}
