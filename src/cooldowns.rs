@@ -15,8 +15,6 @@ use crate::pool::Pool;
 use crate::pool::kept::Kept;
 use crate::proxy::live::Live;
 
-/// The file's name in the state folder.
-const FILE: &str = "cooldowns.json";
 /// How soon a change is written down.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -28,9 +26,10 @@ pub struct Cooldowns {
 }
 
 impl Cooldowns {
-    /// Puts back what an earlier run left in the folder. A file that cannot be read is no reason not to start.
-    pub fn restore(folder: &Path, pool: &Pool) -> Self {
-        let path = folder.join(FILE);
+    /// Puts back what an earlier run of the gateway at this port left in the folder: two gateways do not know the same of
+    /// an account. A file that cannot be read is no reason not to start.
+    pub fn restore(folder: &Path, port: u16, pool: &Pool) -> Self {
+        let path = folder.join(format!("cooldowns-{port}.json"));
         let written = match read(&path) {
             Ok(kept) => kept,
             Err(error) => {
@@ -64,7 +63,7 @@ impl Cooldowns {
             return;
         }
         if let Err(error) = replace(&self.path, &kept) {
-            // Once is enough: the next attempt is for the next change.
+            // Said once; the next change is the next attempt.
             log::warn!(
                 "cannot keep cooldowns for the next start: {}: {error}",
                 self.path.display()

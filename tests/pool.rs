@@ -8,6 +8,7 @@ mod support;
 use std::time::Duration;
 
 use levity::clock::Now;
+use levity::config::vertex::{Credentials, Vertex};
 use levity::config::{self, Dispatch, Scheduling, Secret};
 use levity::dialects::Dialect;
 use levity::pool::account::{Account, AccountId, Tally};
@@ -282,6 +283,29 @@ fn what_a_provider_named_comes_back_after_a_restart() {
 }
 
 #[test]
+fn accounts_of_one_vertex_region_are_not_taken_for_each_other_after_a_restart() {
+    let of = |name: &str, project: &str| {
+        let vertex = Vertex {
+            project: project.to_owned(),
+            region: "global".to_owned(),
+            credentials: Credentials::Metadata,
+            found: String::new(),
+            token_url: "http://metadata.test/".parse().unwrap(),
+        };
+        let base_url = "https://aiplatform.googleapis.com".parse().unwrap();
+        let api_key = Secret::new("");
+        config::Account { base_url, api_key, vertex: Some(vertex), ..account(name) }
+    };
+    let accounts = [of("a", "one"), of("b", "two")];
+    let (before, after, now) = (pool(&accounts), pool(&accounts), Now::read());
+    settle(&before, limited_for(Scope::Account, 90, now), now);
+    after.restore(&before.kept(now), now);
+    let standings: Vec<Standing> =
+        after.accounts().map(|account| account.standing(now.monotonic)).collect();
+    assert!(matches!(standings[..], [Standing::Barred { .. }, Standing::Open]), "{standings:?}");
+}
+
+#[test]
 fn a_reload_keeps_counters_and_slots_of_accounts_by_name() {
     let limited = config::Account { max_concurrency: 1, ..account("a") };
     let (old, now) = (pool(&[account("gone"), limited.clone()]), Now::read());
@@ -334,7 +358,7 @@ fn one_request_tests_a_cooled_account_and_its_first_token_opens_it() {
     let due = now.after(seconds(5));
     let mut probe = pool.lease(&want("m"), &[], due.monotonic).unwrap();
     assert_eq!(exhausted(&pool, &[], due).retry_after(due.monotonic), Some(1));
-    probe.answered(now.monotonic);
+    probe.answered();
     assert!(
         pool.lease(&want("m"), &[], due.monotonic).is_ok(),
         "the stream goes on, the account is open"
@@ -358,7 +382,7 @@ fn a_second_attempt_goes_to_an_account_that_is_known_to_work() {
     let (pool, now) = (pool(&[account("a"), account("b"), account("c"), fallback]), Now::read());
     let ids: Vec<_> = pool.accounts().map(Account::id).collect();
     let mut answered = pool.lease(&want("m"), &[ids[0], ids[1]], now.monotonic).unwrap();
-    answered.answered(now.monotonic);
+    answered.answered();
     for _ in 0..3 {
         assert_eq!(name(&pool.lease(&want("m"), &[ids[0]], now.monotonic).unwrap()), "c");
     }

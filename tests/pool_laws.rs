@@ -110,7 +110,7 @@ impl History {
             Step::Lease { model, tried } => return self.lease(model, tried),
             Step::Answer { lease } => {
                 if let Some(lease) = self.leases.get_mut(lease) {
-                    lease.answered(self.now.monotonic);
+                    lease.answered();
                 }
             }
             Step::Settle { lease, outcome, seconds } if lease < self.leases.len() => {
@@ -333,7 +333,7 @@ fn hammer(pool: &Pool, most: &AtomicU32, mut random: SmallRng) {
         match random.random_range(0..4) {
             0 => drop(lease),
             1 => lease.settle(Verdict::failed(Failure::Server), Now::read().monotonic),
-            2 => lease.answered(Now::read().monotonic),
+            2 => lease.answered(),
             _ => lease.settle(Verdict::SERVED, Now::read().monotonic),
         }
     }

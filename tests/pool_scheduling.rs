@@ -49,7 +49,8 @@ fn answer(pool: &Pool, want: &Want<'_>, lines: &[(&'static str, &str)], now: Now
     let mut lease = lease(pool, want, now);
     let name = name(&lease).to_owned();
     lease.heard(&headers(lines), Now::read);
-    lease.answered(now.monotonic);
+    lease.measure(now.monotonic);
+    lease.answered();
     lease.settle(Verdict::SERVED, now.monotonic);
     name
 }
@@ -113,7 +114,8 @@ fn performance_first_prefers_who_answers_soonest() {
         let name = name(&lease).to_owned();
         let slowness = if name == "slow" { 5 } else { 1 };
         let began = now.after(Duration::from_millis(milliseconds * slowness));
-        lease.answered(began.monotonic);
+        lease.measure(began.monotonic);
+        lease.answered();
         lease.settle(Verdict::SERVED, began.monotonic);
         name
     };
@@ -184,4 +186,25 @@ fn cache_first_keeps_conversations_and_spreads_them() {
         of_a += u32::from(turn(&pool, number, now) == "a");
     }
     assert!((700..=800).contains(&of_a), "{of_a}");
+}
+
+#[test]
+fn an_account_that_comes_moves_only_the_conversations_that_it_takes() {
+    let names = ["a", "b", "c", "d", "e"];
+    let cache_first =
+        |accounts: &[config::Account]| Pool::new(accounts, Scheduling::CacheFirst, None);
+    let (before, now) = (cache_first(&names.map(account)), Now::read());
+    let mut more = names.map(account).to_vec();
+    more.push(weighted("f", 2));
+    let after = cache_first(&more);
+    let mut moved = 0;
+    for number in 0..1000_u64 {
+        let conversation = Some(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let want = Want { conversation, ..want("m") };
+        let (home, next) = (serve(&before, &want, now), serve(&after, &want, now));
+        assert!(next == home || next == "f", "{home} {next}");
+        moved += usize::from(next == "f");
+    }
+    // Two of seven shares.
+    assert!((220..=350).contains(&moved), "{moved}");
 }

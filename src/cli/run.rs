@@ -50,9 +50,9 @@ pub fn run(
     let watch = open_watch(&setup, environment)?;
     let server = Server::new(loader, &setup, store, watch)?;
     let live = Arc::clone(server.control().live());
-    let cooldowns = environment
-        .state_folder()
-        .map(|folder| Arc::new(Cooldowns::restore(&folder, &live.load().pool)));
+    let cooldowns = environment.state_folder().map(|folder| {
+        Arc::new(Cooldowns::restore(&folder, setup.config.proxy.port, &live.load().pool))
+    });
     let control = server.control().clone();
     if let Some(cooldowns) = &cooldowns {
         let (keep, control) = (Arc::clone(cooldowns).keep(Arc::clone(&live)), control.clone());

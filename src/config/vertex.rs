@@ -71,6 +71,17 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// What tells them from others; secrets among it, so it is for a hash.
+    pub fn identity(&self) -> [&str; 2] {
+        match self {
+            Self::ServiceAccount { email, private_key, .. } => [email, private_key.expose()],
+            Self::AuthorizedUser { client_id, refresh_token, .. } => {
+                [client_id, refresh_token.expose()]
+            }
+            Self::Metadata => ["metadata", ""],
+        }
+    }
+
     /// What they are, without a secret.
     pub fn describe(&self) -> String {
         match self {

@@ -199,7 +199,6 @@ fn same_account(before: &config::Account, after: &config::Account) -> bool {
         && before.base_url == after.base_url
         && before.api_key == after.api_key
         && before.headers == after.headers
-        && before.way_out == after.way_out
         && before.vertex == after.vertex
 }
 

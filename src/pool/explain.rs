@@ -93,12 +93,14 @@ fn behind(rank: Rank, best: Rank) -> Behind {
     if rank.readiness > best.readiness {
         return match rank.readiness {
             Readiness::Open | Readiness::Due => Behind::Due,
-            Readiness::Short => Behind::Short,
             Readiness::Resting => Behind::Resting,
         };
     }
     if rank.tier > best.tier {
         return Behind::Dispatch;
+    }
+    if rank.headroom > best.headroom {
+        return Behind::Short;
     }
     if rank.speech > best.speech {
         return Behind::Translated;

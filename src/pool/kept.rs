@@ -122,6 +122,13 @@ fn identity(config: &config::Account) -> String {
     add(config.provider.name().as_bytes());
     add(config.base_url.as_str().as_bytes());
     add(config.api_key.expose().as_bytes());
+    if let Some(vertex) = &config.vertex {
+        add(vertex.project.as_bytes());
+        add(vertex.region.as_bytes());
+        for part in vertex.credentials.identity() {
+            add(part.as_bytes());
+        }
+    }
     for (name, value) in &config.headers {
         add(name.as_str().as_bytes());
         add(value.as_bytes());

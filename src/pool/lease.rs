@@ -86,12 +86,16 @@ impl Lease {
         }
     }
 
-    /// The answer has begun with meaning: the account works, and a probe need not wait for the
-    /// answer's end.
-    pub fn answered(&mut self, now: Instant) {
-        let Some(tickets) = self.tickets else { return };
+    /// What was generated has begun to come: how soon counts for the choices to come.
+    pub fn measure(&self, now: Instant) {
         let first_byte = now.saturating_duration_since(self.since);
         self.seat.known.latency.measure(first_byte, now);
+    }
+
+    /// The answer has begun with meaning: the account works, and a probe need not wait for the
+    /// answer's end.
+    pub fn answered(&mut self) {
+        let Some(tickets) = self.tickets else { return };
         self.apply(tickets, [Effect::Clear; 3], self.since);
         self.tickets = Some(tickets.answered());
         self.seat.account.live.proven.store(true, Ordering::Relaxed);

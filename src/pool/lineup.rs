@@ -11,7 +11,7 @@ use super::explain::{self, Considered, Found, Looked};
 use super::gate::Gate;
 use super::lease::Lease;
 use super::model::Model;
-use super::pick::{Look, Rank, Readiness, Record, Speech, View, pick};
+use super::pick::{Headroom, Look, Rank, Readiness, Record, Speech, View, pick};
 use super::unavailable::{Exhausted, Passed, Unavailable, Why};
 use super::{Reach, Want};
 use crate::config::{Dispatch, Scheduling};
@@ -254,8 +254,9 @@ impl Seat {
     )]
     fn distance(&self, conversation: u64, is_even: bool) -> u64 {
         let chance = mixed(self.place ^ conversation);
+        // The greatest number is nearest, as it is with weights: an account of another weight that comes moves few.
         if is_even {
-            return chance;
+            return !chance;
         }
         let weight = f64::from(self.weight());
         (negative_log2(chance) / weight * (1_u64 << 40) as f64) as u64
@@ -287,15 +288,15 @@ impl Seat {
         // A second attempt goes to what is known to work, if anything is.
         let proven = tried.is_empty() || self.account.live.proven.load(Ordering::Relaxed);
         let record = if proven { Record::Proven } else { Record::Unproven };
-        let readiness = self.readiness(tried, now)?.max(self.headroom(want, now));
-        Some(Look { readiness, record, load })
+        let readiness = self.readiness(tried, now)?;
+        Some(Look { readiness, headroom: self.headroom(want, now), record, load })
     }
 
     /// Whether enough is left of the provider's limits for the request.
-    fn headroom(&self, want: &Want<'_>, now: Instant) -> Readiness {
+    fn headroom(&self, want: &Want<'_>, now: Instant) -> Headroom {
         match self.known.limits.short_until(want.tokens, now) {
-            Some(_) => Readiness::Short,
-            None => Readiness::Open,
+            Some(_) => Headroom::Short,
+            None => Headroom::Enough,
         }
     }
 

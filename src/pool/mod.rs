@@ -40,6 +40,7 @@ use self::lease::Lease;
 use self::lineup::Lineup;
 use self::queue::Queue;
 use self::unavailable::Unavailable;
+use crate::config::outbound::OutboundProxy;
 use crate::config::{self, Provider, Scheduling};
 use crate::dialects::Dialect;
 
@@ -48,11 +49,14 @@ use crate::dialects::Dialect;
 pub struct Pool {
     accounts: Vec<Arc<Account>>,
     scheduling: Scheduling,
-    providers: HashMap<(Provider, Url), Arc<Gate>>,
+    providers: HashMap<Way, Arc<Gate>>,
     queue: Arc<Queue>,
     /// Who serves which model, remembered from the first request for it on.
     lineups: ArcSwap<HashMap<Arc<str>, Arc<Lineup>>>,
 }
+
+/// A provider, where it is, and the proxy on the way to it.
+type Way = (Provider, Url, Option<Arc<OutboundProxy>>);
 
 /// Model names come from clients: a pattern `*` must not make them a leak.
 const LINEUPS_KEPT: usize = 1024;
@@ -75,7 +79,7 @@ pub struct Want<'a> {
 }
 
 /// Whether a request may be translated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// Only accounts that speak the client's dialect: what is passed on as it came.
     OwnDialect,
@@ -95,10 +99,12 @@ impl Pool {
     ) -> Self {
         let known =
             |name: &str| previous?.accounts.iter().find(|account| account.config.name == name);
-        let mut providers: HashMap<(Provider, Url), Arc<Gate>> = HashMap::new();
+        let mut providers: HashMap<Way, Arc<Gate>> = HashMap::new();
         let queue = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.queue));
         let accounts = accounts.iter().zip(0..).map(|(config, place)| {
-            let key = (config.provider, config.base_url.clone());
+            // What stands between us and a provider may fail for those alone that go through it.
+            let proxy = config.way_out.proxy_for(&config.base_url).cloned();
+            let key = (config.provider, config.base_url.clone(), proxy);
             let kept = || previous.and_then(|previous| previous.providers.get(&key)).cloned();
             let gate = kept().unwrap_or_default();
             let gate = Arc::clone(providers.entry(key).or_insert(gate));
@@ -128,9 +134,9 @@ impl Pool {
         &self.queue
     }
 
-    /// What a lease would find now, of each account that serves the model: for who wants to know why.
+    /// What a lease would find now, of each account that serves the model: for who wants to know why. Nothing where there is only one.
     pub fn explain(&self, want: &Want<'_>, tried: &[AccountId], now: Instant) -> Vec<Considered> {
-        let lineup = self.lineup(want.model);
+        let lineup = self.lineup(want.model).filter(|lineup| lineup.has_choice());
         lineup.map_or_else(Vec::new, |lineup| lineup.explain(want, tried, self.scheduling, now))
     }
 

@@ -19,6 +19,8 @@ pub struct View {
 pub struct Look {
     /// Whether it may be asked.
     pub readiness: Readiness,
+    /// Whether enough is left of its limits.
+    pub headroom: Headroom,
     /// Whether it is known to work, where that counts.
     pub record: Record,
     /// Requests in flight, counted in turns of weight 1 too.
@@ -27,7 +29,12 @@ pub struct Look {
 
 impl Look {
     /// What no look can better.
-    const BEST: Self = Self { readiness: Readiness::Open, record: Record::Proven, load: 0 };
+    const BEST: Self = Self {
+        readiness: Readiness::Open,
+        headroom: Headroom::Enough,
+        record: Record::Proven,
+        load: 0,
+    };
 }
 
 /// How much speaks against asking a candidate; less is better.
@@ -37,10 +44,17 @@ pub enum Readiness {
     Open,
     /// It would be a probe.
     Due,
-    /// Its provider said that too little is left of a limit for this request.
-    Short,
     /// It failed a moment ago.
     Resting,
+}
+
+/// Whether enough is left of a candidate's limits for the request, as far as its provider said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Headroom {
+    /// Yes, or nobody said.
+    Enough,
+    /// No.
+    Short,
 }
 
 /// Whether a candidate has answered since it last failed; all are alike to a request's first attempt.
@@ -63,7 +77,7 @@ pub enum Speech {
 
 /// The best candidate; the same views give the same answer.
 ///
-/// Readiness comes first, then the owner's dispatch, then the client's own dialect, then the
+/// Readiness comes first, then the owner's dispatch, then what is left of limits, then the client's own dialect, then the
 /// record, then the turn, then the load; of equals the first. Fallbacks do not take turns: their
 /// order in the file is their order of use. `look` gives `None` for a candidate that may not be
 /// asked at all.
@@ -93,6 +107,8 @@ pub struct Rank {
     pub readiness: Readiness,
     /// The owner's dispatch.
     pub tier: u8,
+    /// Whether enough is left of its limits.
+    pub headroom: Headroom,
     /// Whether it speaks the client's dialect.
     pub speech: Speech,
     /// Whether it is known to work, where that counts.
@@ -105,8 +121,15 @@ impl Rank {
     /// The rank of what was viewed and looked up.
     pub const fn of(view: &View, look: &Look) -> Self {
         let (turn, load) = balance(view, look.load);
-        let (readiness, record) = (look.readiness, look.record);
-        Self { readiness, tier: Self::tier(view.dispatch), speech: view.speech, record, turn, load }
+        Self {
+            readiness: look.readiness,
+            tier: Self::tier(view.dispatch),
+            headroom: look.headroom,
+            speech: view.speech,
+            record: look.record,
+            turn,
+            load,
+        }
     }
 
     /// The place of a dispatch.
@@ -161,12 +184,13 @@ mod tests {
         let unproven = (Some(Look { record: Record::Unproven, ..LOOK }), View { turn: 0, ..VIEW });
         let sooner = View { turn: 0, ..VIEW };
         let due = (Some(Look { readiness: Readiness::Due, ..LOOK }), sooner);
-        let short = (Some(Look { readiness: Readiness::Short, ..LOOK }), sooner);
+        let short = (Some(Look { headroom: Headroom::Short, ..LOOK }), sooner);
         let resting = (Some(Look { readiness: Readiness::Resting, ..LOOK }), sooner);
         let better_first = [
             (open, due),
-            (due, short),
-            (short, resting),
+            (due, resting),
+            (foreign, short),
+            (short, fallback),
             (fallback, resting),
             (exclusive, open),
             (open, fallback),

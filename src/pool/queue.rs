@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::Reach;
 use crate::dialects::Dialect;
 
 /// Who asks and who waits. A reload keeps it.
@@ -23,7 +24,7 @@ pub struct Queue {
 }
 
 /// Requests that compete for the same accounts.
-type Line = (Arc<str>, Dialect);
+type Line = (Arc<str>, Dialect, Reach);
 
 #[derive(Debug, Default)]
 struct Lines {
@@ -68,18 +69,23 @@ impl Queue {
     }
 
     /// Whether somebody waits for the model already: who comes now stands behind.
-    pub fn has_line(&self, model: &str, client: Dialect) -> bool {
-        self.waiting() > 0 && self.lines.lock().lines.contains_key(&(model.into(), client))
+    pub fn has_line(&self, (model, client, reach): (&str, Dialect, Reach)) -> bool {
+        self.waiting() > 0 && self.lines.lock().lines.contains_key(&(model.into(), client, reach))
     }
 
     /// Joins the end of the model's line; `None` where `most` wait in all.
-    pub fn join(self: &Arc<Self>, model: &str, client: Dialect, most: usize) -> Option<Place> {
+    pub fn join(
+        self: &Arc<Self>,
+        (model, client, reach): (&str, Dialect, Reach),
+        most: usize,
+    ) -> Option<Place> {
         let mut lines = self.lines.lock();
         if self.waiting() >= most {
             return None;
         }
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let (number, call, line) = (lines.next, Arc::<Notify>::default(), (model.into(), client));
+        let (number, call, line) =
+            (lines.next, Arc::<Notify>::default(), (model.into(), client, reach));
         lines.next += 1;
         lines.lines.entry(Line::clone(&line)).or_default().push_back((number, Arc::clone(&call)));
         Some(Place { queue: Arc::clone(self), line, number, call })
@@ -150,6 +156,7 @@ mod tests {
     use super::*;
 
     const CHAT: Dialect = Dialect::OpenAiChat;
+    const ANY: Reach = Reach::Translated;
 
     async fn is_called(place: &Place) -> bool {
         let patience = std::time::Duration::from_millis(20);
@@ -159,10 +166,10 @@ mod tests {
     #[tokio::test]
     async fn the_first_of_each_line_is_called_and_then_the_next() {
         let queue = Arc::<Queue>::default();
-        assert!(!queue.has_line("m", CHAT));
-        let [one, two] = [0; 2].map(|_| queue.join("m", CHAT, 9).unwrap());
-        let other = queue.join("n", CHAT, 9).unwrap();
-        assert!(queue.has_line("m", CHAT) && !queue.has_line("m", Dialect::Gemini));
+        assert!(!queue.has_line(("m", CHAT, ANY)));
+        let [one, two] = [0; 2].map(|_| queue.join(("m", CHAT, ANY), 9).unwrap());
+        let other = queue.join(("n", CHAT, ANY), 9).unwrap();
+        assert!(queue.has_line(("m", CHAT, ANY)) && !queue.has_line(("m", Dialect::Gemini, ANY)));
         assert_eq!((one.is_first(), two.is_first(), other.is_first()), (true, false, true));
         queue.call();
         assert!(is_called(&one).await && is_called(&other).await && !is_called(&two).await);
@@ -170,16 +177,16 @@ mod tests {
         assert!(two.is_first() && is_called(&two).await);
         drop((two, other));
         assert_eq!(queue.waiting(), 0);
-        assert!(!queue.has_line("m", CHAT));
+        assert!(!queue.has_line(("m", CHAT, ANY)));
     }
 
     #[tokio::test]
     async fn a_full_queue_takes_nobody_and_who_leaves_makes_room() {
         let queue = Arc::<Queue>::default();
-        let places: Vec<Place> = (0..2).map(|_| queue.join("m", CHAT, 2).unwrap()).collect();
-        assert!(queue.join("n", CHAT, 2).is_none());
+        let places: Vec<Place> = (0..2).map(|_| queue.join(("m", CHAT, ANY), 2).unwrap()).collect();
+        assert!(queue.join(("n", CHAT, ANY), 2).is_none());
         drop(places);
-        assert!(queue.join("n", CHAT, 2).is_some());
+        assert!(queue.join(("n", CHAT, ANY), 2).is_some());
     }
 
     #[tokio::test]
@@ -187,7 +194,7 @@ mod tests {
         let queue = Arc::<Queue>::default();
         let admitted: Vec<_> = (0..3).map(|_| queue.admit(2)).collect();
         assert_eq!(admitted.iter().flatten().count(), 2);
-        let place = queue.join("m", CHAT, 9).unwrap();
+        let place = queue.join(("m", CHAT, ANY), 9).unwrap();
         drop(admitted);
         assert!(is_called(&place).await);
         assert_eq!(queue.admitted(), 0);

@@ -14,6 +14,7 @@ use super::{count, refuse};
 use crate::dialects::{self, Asked, Dialect};
 use crate::ir::error::Error as Refusal;
 use crate::ir::request::ReplyForm;
+use crate::pool::verdict::{Failure, Verdict};
 use crate::store::capture::Capture;
 use crate::store::record::Answerer;
 use crate::translate;
@@ -45,9 +46,8 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
             if exchange.gate.is_alive() && !reply::is_event_stream(&head) {
                 let error =
                     translate::broke_off("it answered in one piece where a stream was asked for");
-                say_in_stream(exchange, body, &error);
-                exchange.reply = None;
-                return Ok(());
+                let verdict = Verdict::failed(Failure::Garbled);
+                return take_trouble(exchange, body, Trouble { verdict, error, raw: None });
             }
             begin_capture(exchange, &head);
             commit(exchange, head);
@@ -145,10 +145,10 @@ fn take_trouble(
         error.retry = true.into();
         return Err(error);
     }
-    let next = retry::next_lease(exchange, &mut trouble);
+    let next = retry::next_account(exchange, &mut trouble);
     let head = exchange.reply.take().map(|reply| reply.head);
-    if let Some(lease) = next {
-        exchange.next = Some(lease);
+    if next.is_some() {
+        exchange.next = next;
         let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
         retry::remember(exchange, trouble, head);
         error.retry = true.into();
@@ -181,7 +181,8 @@ pub fn keepalive(exchange: &Exchange) -> Option<Keepalive> {
         return None;
     }
     let mut head = reply::fresh_head(StatusCode::OK, "text/event-stream");
-    dress(&mut head, exchange);
+    // Who will answer is not known.
+    sign(&mut head, exchange);
     Some(Keepalive::new(every, Box::new(head)))
 }
 
@@ -251,14 +252,18 @@ fn asked(exchange: &Exchange) -> Asked {
 
 /// Puts the gateway's own headers on an answer.
 pub fn dress(head: &mut ResponseHeader, exchange: &Exchange) {
+    sign(head, exchange);
+    if exchange.live.config.proxy.expose_routing || exchange.probe {
+        expose_routing(head, exchange);
+    }
+}
+
+/// The request's id, what a page of another origin needs, and what was left out.
+fn sign(head: &mut ResponseHeader, exchange: &Exchange) {
     if let Ok(id) = HeaderValue::from_str(&exchange.id) {
         let _ = head.insert_header(&REQUEST_ID, id);
     }
-    let mut put = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            let _ = head.insert_header(name, value);
-        }
-    };
+    let mut put = |name, value: &str| put(head, name, value);
     if let Some(origin) = exchange.origin.as_ref().and_then(|origin| origin.to_str().ok()) {
         put("access-control-allow-origin", origin);
         put("access-control-expose-headers", "*");
@@ -268,12 +273,20 @@ pub fn dress(head: &mut ResponseHeader, exchange: &Exchange) {
         let dropped: Vec<&str> = exchange.losses.dropped.iter().copied().collect();
         put("x-levity-dropped", &dropped.join(", "));
     }
-    if !exchange.live.config.proxy.expose_routing && !exchange.probe {
-        return;
-    }
+}
+
+/// Who answers.
+fn expose_routing(head: &mut ResponseHeader, exchange: &Exchange) {
     if let Some(attempt) = &exchange.attempt {
-        put("x-levity-account", &attempt.lease.account().config.name);
-        put("x-levity-model", attempt.lease.model());
-        put("x-levity-attempts", &(exchange.trail.len() + 1).to_string());
+        put(head, "x-levity-account", &attempt.lease.account().config.name);
+        put(head, "x-levity-model", attempt.lease.model());
+        put(head, "x-levity-attempts", &(exchange.trail.len() + 1).to_string());
+    }
+}
+
+/// A value that cannot stand in a header is left out.
+fn put(head: &mut ResponseHeader, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        let _ = head.insert_header(name, value);
     }
 }

@@ -64,8 +64,9 @@ pub enum Plan {
     Count(Count),
 }
 
-/// Headers of a client that are for the gateway alone.
-static FOR_US: [HeaderName; 8] = [
+/// Headers of a client that are for the gateway alone, or that belong to the credential that it replaces: with another's
+/// key, an organization or a project of the client's own is refused as if the key were wrong.
+static FOR_US: [HeaderName; 11] = [
     header::AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("x-goog-api-key"),
@@ -74,6 +75,9 @@ static FOR_US: [HeaderName; 8] = [
     header::CONTENT_ENCODING,
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("x-levity-probe"),
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    HeaderName::from_static("x-goog-user-project"),
 ];
 /// What comes back is read on the way, so it is asked for as it is.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");

@@ -16,6 +16,7 @@ use super::attempt::{Attempt, Telling};
 use super::live::Live;
 use super::replay::Gate;
 use super::reply::{Reply, Trouble};
+use super::retry::Next;
 use crate::clock::Now;
 use crate::dialects::Dialect;
 use crate::ir::error::Error;
@@ -25,7 +26,6 @@ use crate::metrics::OpenStream;
 use crate::monitor::record::Bodies;
 use crate::pool::account::AccountId;
 use crate::pool::explain::Considered;
-use crate::pool::lease::Lease;
 use crate::pool::queue::Admitted;
 use crate::route::Operation;
 use crate::store::Store;
@@ -48,8 +48,8 @@ pub struct Exchange {
     pub attempt: Option<Attempt>,
     /// What it answers.
     pub reply: Option<Reply>,
-    /// The account to ask next, leased while the last answer was judged.
-    pub next: Option<Lease>,
+    /// Who is asked next.
+    pub next: Option<Next>,
     /// The most telling of what went wrong so far, with the head that it came under.
     pub telling: Option<Box<(Trouble, Option<ResponseHeader>)>>,
     /// Counts the request among those that ask accounts.
@@ -200,7 +200,10 @@ impl Exchange {
         if let Some(attempt) = &mut self.attempt
             && status.is_success()
         {
-            attempt.lease.answered(self.began.monotonic + after);
+            attempt.lease.answered();
+            if self.call.as_ref().is_some_and(|call| call.operation.translatable()) {
+                attempt.lease.measure(self.began.monotonic + after);
+            }
         }
     }
 

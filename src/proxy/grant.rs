@@ -117,13 +117,20 @@ impl Grant {
         Ok(request)
     }
 
+    /// Whether a refusal in these words holds until the owner writes other credentials: a machine's own service account
+    /// may be attached at any time, and a clock set right.
+    pub fn is_final(&self, words: &str) -> bool {
+        match self {
+            Self::Assertion { .. } => !words.contains(CLOCK),
+            Self::Refresh(_) => true,
+            Self::Presence => false,
+        }
+    }
+
     /// What the owner can do about a refusal in these words.
     pub fn advice(&self, words: &str) -> &'static str {
         match self {
-            // "Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
-            Self::Assertion { .. } if words.contains("reasonable timeframe") => {
-                "set this machine's clock right"
-            }
+            Self::Assertion { .. } if words.contains(CLOCK) => "set this machine's clock right",
             Self::Assertion { .. } => {
                 "the service account's key was deleted or disabled: make a new one, put it where credentials says and reload"
             }
@@ -132,6 +139,9 @@ impl Grant {
         }
     }
 }
+
+/// "Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
+const CLOCK: &str = "reasonable timeframe";
 
 fn signed(
     header: &Header<'_>,

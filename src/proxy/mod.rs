@@ -61,7 +61,6 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::store::Store;
-use attempt::Telling;
 use exchange::Exchange;
 use live::{InFlight, Live};
 use replay::Replay;
@@ -129,14 +128,11 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         exchange: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
-        if let Some(lease) = exchange.next.take()
-            && let Err(refusal) = retry::begin(exchange, lease, Telling::AsAsked)
-        {
-            exchange.refusal = Some(refusal);
-            return Error::e_explain(MOVED_ON, "no words for the request");
+        if let Some(next) = exchange.next.take() {
+            admit::again(session, exchange, next).await?;
         }
         let Some(attempt) = &exchange.attempt else {
             return Error::e_explain(MOVED_ON, "no account");

@@ -7,7 +7,7 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::attempt::{Attempt, Plan, Telling};
-use super::exchange::{Choice, Exchange, Trial};
+use super::exchange::{Call, Choice, Exchange, Trial};
 use super::refuse;
 use super::replay;
 use super::reply::{Step, Trouble};
@@ -38,6 +38,14 @@ pub enum NoAccount {
     Busy(Instant),
 }
 
+/// Who is asked after an attempt that failed.
+pub enum Next {
+    /// This account, leased while the last answer was judged.
+    Leased(Lease),
+    /// Whichever comes free first: those that are left are busy.
+    InLine,
+}
+
 /// Leases the first account and prepares what it is told.
 pub fn first_attempt(exchange: &mut Exchange) -> Result<(), NoAccount> {
     let mut last = None;
@@ -45,7 +53,11 @@ pub fn first_attempt(exchange: &mut Exchange) -> Result<(), NoAccount> {
         let lease = match lease(exchange) {
             Ok(lease) => lease,
             Err(why) => {
-                return Err(last.map_or_else(|| no_account(&why, exchange), NoAccount::Refused));
+                return Err(match (no_account(&why, exchange), last) {
+                    // Whoever has the words may answer yet.
+                    (NoAccount::Refused(_), Some(last)) => NoAccount::Refused(last),
+                    (why, _) => why,
+                });
             }
         };
         match begin(exchange, lease, Telling::AsAsked) {
@@ -83,15 +95,18 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
 
 fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
     let Some(call) = &exchange.call else { return Err(Unavailable::NoSuchModel) };
-    let kept_elsewhere = call.unresolved.is_some();
-    let reach = if kept_elsewhere { Reach::OwnDialect } else { reach(&call.operation) };
+    let reach = reach_of(call);
     let pool = &exchange.live.pool;
     let preferred = call.turn.as_ref().and_then(Turn::preferred);
     let prefer = preferred.and_then(|name| {
         pool.accounts().find(|account| account.config.name == name).map(Account::id)
     });
     let conversation = call.conversation;
-    let tokens = call.body.len() as u64 / BYTES_PER_TOKEN;
+    // Of a conversation that has its home most is cached there, and costs little of a limit: a guess is no reason to leave.
+    let tokens = match conversation {
+        Some(_) => 1,
+        None => call.body.len() as u64 / BYTES_PER_TOKEN,
+    };
     let want =
         Want { model: &call.model, client: call.dialect, reach, prefer, tokens, conversation };
     let (tried, now) = (exchange.tried(), Instant::now());
@@ -107,6 +122,11 @@ fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
 
 /// What a token takes of a request's body, roughly: what is estimated here is compared with limits of many thousands.
 const BYTES_PER_TOKEN: u64 = 4;
+
+/// Which accounts can answer a call.
+pub const fn reach_of(call: &Call) -> Reach {
+    if call.unresolved.is_some() { Reach::OwnDialect } else { reach(&call.operation) }
+}
 
 /// Which accounts can do it.
 const fn reach(operation: &Operation) -> Reach {
@@ -143,9 +163,9 @@ pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<
     }
 }
 
-/// Settles the attempt at hand and leases the next account, where there is one and the client has heard nothing.
+/// Settles the attempt at hand and says who is asked next, where anybody is and the client has heard nothing.
 /// When there is none, the trouble says how soon any account can be asked.
-pub fn next_lease(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Lease> {
+pub fn next_account(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Next> {
     tracing::debug!(
         id = exchange.id,
         attempt = exchange.trail.len() + 1,
@@ -163,32 +183,58 @@ pub fn next_lease(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Leas
         took: ended.saturating_duration_since(attempt.lease.since()),
     });
     attempt.lease.settle(trouble.verdict, ended);
-    let most = exchange.live.config.pool.max_attempts.get() as usize;
-    if !trouble.verdict.moves_on() || exchange.trail.len() >= most {
+    if !trouble.verdict.moves_on() {
         return None;
     }
-    match lease(exchange) {
-        Ok(lease) => Some(lease),
-        Err(Unavailable::Exhausted(exhausted)) => {
-            let soonest = exhausted.retry_after(Instant::now()).map(Duration::from_secs);
+    match another(exchange) {
+        Ok(next) => Some(next),
+        Err(soonest) => {
             if let Some(soonest) = soonest {
                 let own = trouble.error.retry_after.unwrap_or(soonest);
                 trouble.error.retry_after = Some(own.min(soonest));
             }
             None
         }
-        Err(Unavailable::NoSuchModel | Unavailable::NotForClient) => None,
     }
+}
+
+/// Who is asked after an attempt that failed, where the request may be tried once more; else how soon anybody can be.
+pub fn another(exchange: &mut Exchange) -> Result<Next, Option<Duration>> {
+    let most = exchange.live.config.pool.max_attempts.get() as usize;
+    if exchange.trail.len() >= most {
+        return Err(None);
+    }
+    match lease(exchange) {
+        Ok(lease) => Ok(Next::Leased(lease)),
+        Err(Unavailable::Exhausted(exhausted)) if exhausted.is_busy() => Ok(Next::InLine),
+        Err(Unavailable::Exhausted(exhausted)) => {
+            Err(exhausted.retry_after(Instant::now()).map(Duration::from_secs))
+        }
+        Err(Unavailable::NoSuchModel | Unavailable::NotForClient) => Err(None),
+    }
+}
+
+/// Tells the client why nobody answered: no other account is asked.
+pub fn give_up(exchange: &mut Exchange, refusal: Refusal) -> Box<Error> {
+    let refusal = match exchange.telling.take() {
+        Some(telling) => {
+            exchange.outcome = Some(telling.0.verdict.note);
+            telling.0.error
+        }
+        None => refusal,
+    };
+    exchange.refusal = Some(refusal);
+    Error::explain(MOVED_ON, "nobody else can be asked")
 }
 
 /// An attempt failed with no answer to judge: the next account is asked, or the client is told why not.
 pub fn move_on(exchange: &mut Exchange, mut trouble: Trouble) -> Box<Error> {
     let mut error = Error::explain(MOVED_ON, trouble.verdict.note);
-    let next = next_lease(exchange, &mut trouble);
+    let next = next_account(exchange, &mut trouble);
     exchange.reply = None;
-    if let Some(lease) = next {
+    if next.is_some() {
         remember(exchange, trouble, None);
-        exchange.next = Some(lease);
+        exchange.next = next;
         error.retry = true.into();
         return error;
     }

@@ -251,7 +251,9 @@ fn judge(answer: &Answered, server: &str, grant: &Grant) -> Result<Token, Lackin
         let advice = grant.advice(&words);
         let message =
             format!("the token endpoint {server} refused the credentials: {words}; {advice}");
-        return Err(Lacking::Refused(message));
+        // What no change of the config mends is asked for again.
+        let lacking = if grant.is_final(&words) { Lacking::Refused } else { Lacking::Unreachable };
+        return Err(lacking(message));
     }
     Err(Lacking::Unreachable(format!("the token endpoint {server} failed: {words}")))
 }

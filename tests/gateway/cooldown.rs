@@ -204,7 +204,7 @@ async fn a_time_that_a_provider_named_outlives_a_restart() {
     assert_eq!(upstream.count(), 2, "requests upstream");
     drop(gateway);
 
-    let file = state.path().join("levity/cooldowns.json");
+    let file = state.path().join("levity/cooldowns-0.json");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains("sk-"), "a key in {text}");
     // With another key the account is another one; what cannot be read is no reason not to start.
@@ -228,7 +228,7 @@ async fn a_killed_gateway_has_written_its_cooldowns_down() {
     let config = Config::one(CHAT, &upstream).env("XDG_STATE_HOME", state.path().to_str().unwrap());
     let gateway = Gateway::start(&config).await;
     refused(CHAT, 429, &gateway.send(&samples::call(CHAT, MODEL)).await);
-    let file = state.path().join("levity/cooldowns.json");
+    let file = state.path().join("levity/cooldowns-0.json");
     eventually("the file", || file.exists().then_some(())).await;
     gateway.signal(Signal::SIGKILL);
     let gateway = Gateway::start(&config).await;

@@ -28,7 +28,6 @@ async fn end_to_end_headers_go_on() {
         ("anthropic-beta", "interleaved-thinking-2025-05-14,effort-2025-11-24"),
         ("anthropic-dangerous-direct-browser-access", "true"),
         ("openai-beta", "responses=v1"),
-        ("openai-organization", "org-1"),
         ("x-stainless-lang", "python"),
         ("x-stainless-retry-count", "0"),
         ("x-goog-api-client", "google-genai-sdk/3.4.0 gl-python/3.11"),
@@ -42,6 +41,16 @@ async fn end_to_end_headers_go_on() {
             assert_eq!(seen.headers.all(name), [value], "{name}");
         }
         assert_eq!(seen.header("content-type"), Some("application/json"));
+    }
+}
+
+/// With the account's key, an organization of the client's own would be refused as if the key were wrong.
+#[tokio::test]
+async fn what_belongs_to_the_clients_own_credential_stays_behind() {
+    let names = ["openai-organization", "openai-project", "x-goog-user-project"];
+    for dialect in Dialect::ALL {
+        let seen = sent_on(dialect, &names.map(|name| (name, "the-clients"))).await;
+        assert!(!seen.headers.mention("the-clients"), "{:?}", seen.headers);
     }
 }
 

@@ -163,3 +163,30 @@ async fn a_client_that_leaves_the_line_frees_its_place() {
     assert_eq!((first.status, next.status), (200, 200));
     assert_eq!(upstream.count(), 2, "who left is not asked for");
 }
+
+#[tokio::test]
+async fn a_request_whose_account_fails_waits_for_the_busy_one() {
+    let gate = script::Gate::closed();
+    let works = Upstream::always(samples::good(CHAT).held_by(&gate)).await;
+    let busy = samples::refusal(CHAT, 429, "slow down").header("retry-after", "40");
+    let limited = Upstream::always(busy.after(100)).await;
+    let config = Config::new()
+        .account(Account::new("works", CHAT, &works.url()).set("max_concurrency", 1))
+        .account(Account::new("limited", CHAT, &limited.url()).set("dispatch", "fallback"));
+    let gateway = Gateway::start(&config.json_log()).await;
+    let call = samples::call(CHAT, MODEL);
+    let second = async {
+        works.reached(1).await;
+        gateway.send(&call).await
+    };
+    let open = async {
+        limited.reached(1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        gate.open();
+    };
+    let (first, second, ()) = tokio::join!(gateway.send(&call), second, open);
+    assert_eq!((first.status, second.status), (200, 200), "{}", second.text());
+    assert_eq!((works.count(), limited.count()), (2, 1));
+    let logged = gateway.logged(&second.headers).await;
+    assert!(logged["waited_ms"].as_u64().unwrap() > 50, "{logged}");
+}
