@@ -10,8 +10,8 @@ use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 
+use super::broke;
 use super::destination::Destination;
-use super::retry;
 
 /// A list of all models of the largest provider is a tenth of this.
 const ANSWER_READ: usize = 4 * 1024 * 1024;
@@ -73,14 +73,14 @@ impl Fetch {
             let reason = if *error.etype() == ErrorType::ConnectRefused {
                 "connection refused".to_owned()
             } else {
-                retry::reason(&error)
+                broke::reason(&error)
             };
             format!("cannot connect to {}: {reason}", destination.authority())
         })?;
         session.set_read_timeout(Some(patience));
         let asked = ask(&mut session, destination, request, began).await;
         let answer = asked.map_err(|error| {
-            format!("{} broke off: {}", destination.authority(), retry::reason(&error))
+            format!("{} broke off: {}", destination.authority(), broke::reason(&error))
         })?;
         // It is not kept: the next time that something is asked here is minutes away.
         Ok(answer)

@@ -22,6 +22,7 @@ pub mod receive;
 
 pub mod admit;
 pub mod attempt;
+pub mod broke;
 pub mod conversation;
 pub mod retry;
 pub mod upstream;
@@ -61,11 +62,12 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::store::Store;
+use broke::Broke;
 use exchange::Exchange;
 use live::{InFlight, Live};
 use replay::Replay;
 use reply::{Reply, Trouble};
-use retry::{Broke, MOVED_ON};
+use retry::MOVED_ON;
 use watch::Watch;
 
 /// How a request ended that the gateway cut off when it was stopped.
@@ -235,7 +237,7 @@ impl ProxyHttp for Gateway {
         let Some(attempt) = &exchange.attempt else { return error };
         let destination = &attempt.upstream.destination;
         destination.forget_address();
-        let reason = retry::reason(&error);
+        let reason = broke::reason(&error);
         let message = format!("cannot connect to {}: {reason}", destination.authority());
         let trouble = Trouble::connect(message, destination.scope());
         retry::move_on(exchange, trouble)
@@ -249,7 +251,7 @@ impl ProxyHttp for Gateway {
         exchange: &mut Self::CTX,
         client_reused: bool,
     ) -> Box<Error> {
-        let broke = retry::what_broke(&error, exchange, client_reused);
+        let broke = broke::what_broke(&error, exchange, client_reused);
         error.retry = false.into();
         match broke {
             Broke::Decided(retry) => error.retry = retry.into(),

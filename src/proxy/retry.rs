@@ -1,18 +1,16 @@
-//! Which account is asked next, and whether one is: leases, attempts that failed, and what broke.
+//! Which account is asked next, and whether one is: leases, and attempts that failed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pingora::http::ResponseHeader;
-use pingora::{Error, ErrorSource, ErrorType};
+use pingora::{Error, ErrorType};
 
 use super::attempt::{Attempt, Plan, Telling};
 use super::exchange::{Call, Choice, Exchange, Trial};
 use super::refuse;
-use super::replay;
-use super::reply::{Step, Trouble};
+use super::reply::Trouble;
 use super::token::Lacking;
-use super::tunnel::Refused;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::ir::usage::Usage;
 use crate::pool::account::{Account, Tokens};
@@ -25,8 +23,6 @@ use crate::store::resolve::{self, Resolution, Turn};
 
 /// Another attempt, or none: the reason is in the exchange.
 pub const MOVED_ON: ErrorType = ErrorType::Custom("next attempt");
-/// How often a request is sent again because a kept connection had gone stale.
-const RESENDS: u32 = 2;
 
 /// Why a request has no account to begin with.
 pub enum NoAccount {
@@ -335,77 +331,6 @@ const fn rank(trouble: &Trouble) -> (u8, bool) {
         | ErrorKind::TooLarge => 4,
     };
     (kind, trouble.raw.is_none())
-}
-
-/// What an error in the middle of an attempt means.
-pub enum Broke {
-    /// The answer was judged; whether another attempt follows is decided.
-    Decided(bool),
-    /// The client is gone.
-    Client,
-    /// The client has heard the beginning: `fail_to_proxy` ends its stream.
-    AfterBegin,
-    /// The gateway is being stopped, and the client has heard nothing.
-    Stopped,
-    /// A kept connection had been closed by the other side: the same account gets the request again.
-    Stale,
-    /// The account failed.
-    Upstream(Trouble),
-}
-
-/// Tells apart why an attempt ended with an error.
-pub fn what_broke(error: &Error, exchange: &mut Exchange, reused: bool) -> Broke {
-    if *error.etype() == MOVED_ON {
-        return Broke::Decided(error.retry());
-    }
-    let stalled = *error.etype() == replay::STALLED;
-    let ended = *error.etype() == replay::ENDED_EARLY;
-    let stopped = *error.etype() == replay::STOPPED;
-    if *error.esource() == ErrorSource::Downstream && !stalled && !ended && !stopped {
-        return Broke::Client;
-    }
-    if !exchange.gate.is_held() {
-        return Broke::AfterBegin;
-    }
-    if stopped {
-        return Broke::Stopped;
-    }
-    let resent = exchange.attempt.as_ref().map_or(0, |attempt| attempt.resent);
-    if reused && exchange.reply.is_none() && !stalled && resent < RESENDS {
-        return Broke::Stale;
-    }
-    if ended && let Some(trouble) = judge_unheard(exchange) {
-        return Broke::Upstream(trouble);
-    }
-    let (failure, message) = if stalled {
-        (Failure::Stalled, "the provider kept silent for too long".to_owned())
-    } else if ended {
-        (Failure::Empty, "the provider answered with nothing".to_owned())
-    } else {
-        (Failure::Broken, format!("the connection to the provider broke: {}", reason(error)))
-    };
-    let kind = if stalled { ErrorKind::Timeout } else { ErrorKind::Internal };
-    let error = Refusal::new(kind, message);
-    Broke::Upstream(Trouble { verdict: Verdict::failed(failure), error, raw: None })
-}
-
-/// Judges an answer that ended without a byte: a refusal says enough by its head.
-fn judge_unheard(exchange: &mut Exchange) -> Option<Trouble> {
-    let Exchange { call: Some(call), attempt: Some(attempt), reply: Some(reply), .. } = exchange
-    else {
-        return None;
-    };
-    match reply.push(None, true, (call, attempt)) {
-        Step::Failed(trouble) => Some(*trouble),
-        Step::Hold | Step::Begin(..) | Step::More(_) => None,
-    }
-}
-
-/// What broke, in a few words: Pingora's kind of error, or what a proxy on the way did.
-pub fn reason(error: &Error) -> String {
-    let root = error.root_cause();
-    let refused = root.downcast_ref::<Refused>().map(ToString::to_string);
-    refused.unwrap_or_else(|| error.etype().as_str().to_owned())
 }
 
 /// The lease is settled here, once, when the request has `ended`.
