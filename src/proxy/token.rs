@@ -25,6 +25,8 @@ const AHEAD: Duration = Duration::from_secs(225);
 const MARGIN: Duration = Duration::from_secs(10);
 /// How long after a failure a token that is still good is asked to be replaced again.
 const AGAIN: Duration = Duration::from_secs(10);
+/// With less than this left of a token, the next request fetches another.
+const TOO_LATE: Duration = Duration::from_millis(100);
 /// A token that comes without its time is good for an hour, as all of Google's are.
 const USUAL: u64 = 3600;
 /// The longest that an answer is waited for, once there is a connection.
@@ -164,6 +166,13 @@ impl Tokens {
         outcome
     }
 
+    /// When a replacement that failed is tried again: while the last token is good for a moment longer.
+    fn retry_at(&self, now: Instant) -> Option<Instant> {
+        let current = self.current.load();
+        let left = current.as_ref()?.expires.checked_duration_since(now)?;
+        (left > TOO_LATE).then(|| clock::add(now, AGAIN.min(left / 2)))
+    }
+
     /// Fetches a token and puts it in the place of the last one; gives when it is to be replaced.
     async fn renew(&self) -> Result<Instant, Lacking> {
         let renewed = self.ask().await;
@@ -214,9 +223,11 @@ async fn keep(tokens: Arc<Tokens>, tell: watch::Sender<Option<Result<(), Lacking
         }
         next = match tokens.renew().await {
             Ok(next) => next,
-            Err(_) if tokens.is_ready(Instant::now() + AGAIN) => Instant::now() + AGAIN,
-            // The next request asks anew, and hears why.
-            Err(_) => return,
+            Err(_) => match tokens.retry_at(Instant::now()) {
+                Some(at) => at,
+                // The next request asks anew, and hears why.
+                None => return,
+            },
         };
     }
 }

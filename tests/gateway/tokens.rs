@@ -149,7 +149,7 @@ async fn tokens_come_through_the_accounts_proxy() {
 #[tokio::test]
 async fn a_token_is_replaced_before_its_end_and_no_request_waits() {
     let gate = Gate::closed();
-    let answers = [google::token(1, 4), google::token(2, 3600).held_by(&gate)];
+    let answers = [google::token(1, 8), google::token(2, 3600).held_by(&gate)];
     let (upstream, endpoint) =
         (Upstream::always(samples::good(GEMINI)).await, Upstream::in_turn(answers).await);
     let config = Config::new().account(google::account("vertex-1", &upstream, &endpoint));
