@@ -3,6 +3,7 @@
 //! `LEVITY_FAULTS=10000` says how many requests; without it they are few, as every run has to wait for them.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +13,11 @@ use levity::dialects::Dialect;
 use parking_lot::Mutex;
 use serde_json::json;
 
-use crate::support::client::{Connection, Reply, Request, post};
+use crate::support::client::{Connection, Reply, Request, get, post};
 use crate::support::gateway::{Account, Config, Gateway};
 use crate::support::samples::{self, MODEL, broke_off};
 use crate::support::script::{Answer, Seen};
+use crate::support::soon;
 use crate::support::upstream::{Upstream, nobody};
 
 const CHAT: Dialect = Dialect::OpenAiChat;
@@ -172,6 +174,8 @@ impl Scene {
     async fn new() -> Self {
         // As many attempts as there are accounts: what is tried here is that each failure leads on.
         let config = Config::new()
+            .env("LEVITY_CONSOLE_ENABLED", "true")
+            .set("console", "port", 0)
             .set("pool", "max_attempts", 20)
             .set("pool", "scheduling", "balance")
             .set("proxy", "timeouts", json!({ "first_byte": "2s", "idle": "2s" }))
@@ -266,6 +270,29 @@ async fn no_request_fails_while_one_account_works() {
     };
     let whole: Vec<usize> = join_all((0..AT_ONCE).map(|_| client())).await.concat();
     scene.check(&whole, requests - whole.len()).await;
+    nothing_is_left(&gateway).await;
+}
+
+/// Waits until the gateway's own counts say that nothing is under way.
+async fn nothing_is_left(gateway: &Gateway) {
+    let said = gateway.stdout();
+    let (_, console) = said.split_once("console      http://").unwrap();
+    let console: SocketAddr = console.lines().next().unwrap().trim().parse().unwrap();
+    let counts = ["levity_requests_open", "levity_requests_waiting", "levity_account_in_flight"];
+    let is_count = |line: &&str| counts.iter().any(|count| line.starts_with(count));
+    soon("the last request's end", async {
+        loop {
+            let mut connection = Connection::open(console).await.unwrap();
+            let metrics = connection.send(&get("/metrics")).await.unwrap().text();
+            let lines: Vec<&str> = metrics.lines().filter(is_count).collect();
+            assert!(lines.len() > 20, "an account has a count each: {lines:?}");
+            if lines.iter().all(|line| line.ends_with(" 0")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 fn count() -> usize {
