@@ -21,6 +21,10 @@ pub(super) const LAYOUT: Layout = Layout { version: 1, statements: STATEMENTS };
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows that one transaction deletes: a gateway beside this one gets its turn in between.
 const AT_ONCE: u64 = 5_000;
+/// Bytes that are kept of a path or a model's name.
+const LONGEST_NAME: usize = 512;
+/// Bytes that are kept of what a client was told.
+const LONGEST_ERROR: usize = 4096;
 
 const STATEMENTS: &str = "
 CREATE TABLE requests (
@@ -210,14 +214,15 @@ fn insert_row(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite
 fn bind(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite::Result<()> {
     let Record { row, trail, explain, error, .. } = record;
     let client = row.client.map(address::text);
+    let name = |name| cut(name, LONGEST_NAME);
     insert.raw_bind_parameter(2, &row.id)?;
     insert.raw_bind_parameter(3, client)?;
     insert.raw_bind_parameter(4, &row.caller)?;
     insert.raw_bind_parameter(5, &*row.dialect)?;
     insert.raw_bind_parameter(6, &*row.method)?;
-    insert.raw_bind_parameter(7, cut(&row.path))?;
-    insert.raw_bind_parameter(8, row.model.as_deref().map(cut))?;
-    insert.raw_bind_parameter(9, row.used.as_deref().map(cut))?;
+    insert.raw_bind_parameter(7, cut(&row.path, LONGEST_NAME))?;
+    insert.raw_bind_parameter(8, row.model.as_deref().map(name))?;
+    insert.raw_bind_parameter(9, row.used.as_deref().map(name))?;
     insert.raw_bind_parameter(10, &row.account)?;
     insert.raw_bind_parameter(11, row.stream)?;
     insert.raw_bind_parameter(12, row.status)?;
@@ -234,7 +239,7 @@ fn bind(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite::Resu
     insert.raw_bind_parameter(23, list(&row.dropped))?;
     insert.raw_bind_parameter(24, list(trail))?;
     insert.raw_bind_parameter(25, list(explain))?;
-    insert.raw_bind_parameter(26, error)
+    insert.raw_bind_parameter(26, error.as_deref().map(|error| cut(error, LONGEST_ERROR)))
 }
 
 /// A list as JSON; nothing where it is empty.
@@ -248,9 +253,8 @@ fn list<T: serde::Serialize>(list: &[T]) -> Option<String> {
 }
 
 /// What a client made up is kept to a length that a list can show.
-fn cut(text: &str) -> &str {
-    const MOST: usize = 512;
-    text.get(..text.floor_char_boundary(MOST)).unwrap_or(text)
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
 fn insert_bodies(

@@ -146,7 +146,12 @@ impl Record {
         let bodies = self.bodies.as_ref();
         let bodies = bodies.map_or(0, |bodies| bodies.request.len() + bodies.response.len());
         let error = self.error.as_ref().map_or(0, String::len);
-        512 + self.row.path.len() + error + bodies
+        let model = self.row.model.as_ref().map_or(0, String::len);
+        let used = self.row.used.as_ref().map_or(0, |used| used.len());
+        let tried = |tried: &Tried| size_of::<Tried>() + tried.account.len() + tried.note.len();
+        let trail: usize = self.trail.iter().map(tried).sum();
+        let explain: usize = self.explain.iter().map(|line| size_of::<String>() + line.len()).sum();
+        512 + self.row.path.len() + model + used + trail + explain + error + bodies
     }
 }
 

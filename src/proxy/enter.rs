@@ -17,6 +17,9 @@ use crate::ir::error::Error as Refusal;
 use crate::route::{self, Endpoint, NoRoute, Operation};
 use crate::store::serve::{self, Question};
 
+/// The longest name of a model, in bytes. It is logged, counted and sent on, and no provider's is nearly as long.
+const LONGEST_MODEL: usize = 256;
+
 /// What the console's own requests carry: see `Live::probe`.
 pub static PROBE: HeaderName = HeaderName::from_static("x-levity-probe");
 
@@ -200,6 +203,11 @@ fn understand(
     let route::Upstream { dialect, operation, model } = upstream;
     let said = receive::said(&body)?;
     let asked = match model.or(said.model) {
+        Some(model) if model.len() > LONGEST_MODEL => {
+            let message =
+                format!("model is longer than {LONGEST_MODEL} bytes: no model has such a name");
+            return Err(Refusal::invalid("model", message));
+        }
         Some(model) if !model.is_empty() => model,
         _ => return Err(Refusal::invalid("model", "model is missing: name the model to ask")),
     };

@@ -43,6 +43,19 @@ async fn healthz_is_exactly_ok() {
 }
 
 #[tokio::test]
+async fn a_name_of_endless_length_is_no_models() {
+    let (upstream, gateway) = open().await;
+    for dialect in Dialect::ALL {
+        let longest = "m".repeat(256);
+        assert_eq!(gateway.send(&samples::call(dialect, &longest)).await.status, 200);
+        let reply = gateway.send(&samples::call(dialect, &(longest + "m"))).await;
+        let said = refused(dialect, 400, &reply);
+        assert!(said.contains("model is longer than 256 bytes"), "{said}");
+    }
+    assert_eq!(upstream.seen().len(), Dialect::ALL.len());
+}
+
+#[tokio::test]
 async fn probes_are_answered() {
     let gateway = open().await.1;
     for path in ["/", "/api/hello"] {
