@@ -62,6 +62,39 @@ async fn a_file_that_is_exchanged_for_another_is_loaded() {
     counts(&console, 1).await;
 }
 
+#[tokio::test]
+async fn a_folder_in_which_others_write_all_the_time_is_no_trouble() {
+    let (gateway, console, text) = gateway().await;
+    let noise = gateway.home.path().join("noise.log");
+    let writing = tokio::spawn(async move {
+        loop {
+            fs::write(&noise, "x").unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    for more in 1..4 {
+        fs::write(gateway.home.config(), with_more(&text, more)).unwrap();
+        counts(&console, more + 1).await;
+    }
+    writing.abort();
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_all_the_time_is_loaded_now_and_then() {
+    let (gateway, console, text) = gateway().await;
+    let (file, text) = (gateway.home.config(), with_more(&text, 1));
+    let draft = gateway.home.path().join("draft");
+    let writing = tokio::spawn(async move {
+        loop {
+            fs::write(&draft, &text).unwrap();
+            fs::rename(&draft, &file).unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    counts(&console, 2).await;
+    writing.abort();
+}
+
 /// A gateway whose config is a link to `target`.
 async fn linked(target: &Path) -> (Gateway, Console) {
     let home = Home::with(&harness::with_console(config()));
@@ -89,6 +122,34 @@ async fn a_link_is_followed_and_may_be_turned() {
     counts(&console, 3).await;
     fs::write(&second, with_more(&text, 3)).unwrap();
     counts(&console, 4).await;
+}
+
+#[tokio::test]
+async fn a_folder_on_the_way_may_be_exchanged() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let text_of = |name: &str| {
+        let folder = elsewhere.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        folder.join("levity.yaml")
+    };
+    // As a volume is mounted that is exchanged as a whole: the file is a link through a link to a folder.
+    let (first, second) = (text_of("first"), text_of("second"));
+    let current = elsewhere.path().join("current");
+    symlink("first", &current).unwrap();
+    let home = Home::with(&harness::with_console(config()));
+    let text = fs::read_to_string(home.config()).unwrap();
+    fs::rename(home.config(), &first).unwrap();
+    fs::write(&second, with_more(&text, 1)).unwrap();
+    let file = elsewhere.path().join("levity.yaml");
+    symlink("current/levity.yaml", &file).unwrap();
+    symlink(&file, home.config()).unwrap();
+    let command = home.run();
+    let gateway = Gateway::launch(home, command, Vec::new()).await;
+    let console = Console::of(&gateway).await;
+    let draft = elsewhere.path().join("draft");
+    symlink("second", &draft).unwrap();
+    fs::rename(&draft, &current).unwrap();
+    counts(&console, 2).await;
 }
 
 #[tokio::test]
