@@ -34,20 +34,32 @@ pub(super) async fn make(
     admin: &Admin,
     wanted: impl Fn(&Config) -> Result<Vec<Change>, Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let admin = admin.clone();
-    // A client that leaves in the midst of it must not leave a file behind that is not at work.
-    let made = tokio::spawn(async move {
-        let _one_at_a_time = admin.changing.lock().await;
-        let hand = admin.clone();
-        let written = blocking(move || write(&hand, &wanted)).await??;
-        let Err(refused) = admin.control.reload().await else { return Ok(()) };
+    let hand = admin.clone();
+    alone(admin, async move {
+        let writer = hand.clone();
+        let written = blocking(move || write(&writer, &wanted)).await??;
+        let Err(refused) = hand.control.reload().await else { return Ok(()) };
         let undone = blocking(move || undo(&written)).await?;
         // What runs is what the file says again.
-        let _ = admin.control.reload().await;
+        let _ = hand.control.reload().await;
         undone.map_err(|error| {
             Error::internal(format!("{refused}; and the old file could not be put back: {error}"))
         })?;
         Err(refused.into())
+    })
+    .await
+}
+
+/// Makes a change while no other is made, and to its end: a client that leaves in the midst of it must not leave behind
+/// what is written and not at work.
+pub(super) async fn alone<T: Send + 'static>(
+    admin: &Admin,
+    change: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let admin = admin.clone();
+    let made = tokio::spawn(async move {
+        let _one_at_a_time = admin.changing.lock().await;
+        change.await
     });
     made.await.map_err(|_| Error::internal("the change was broken off"))?
 }

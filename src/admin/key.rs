@@ -68,7 +68,7 @@ async fn replace(
         None => key::generate(&mut SysRng).map_err(failed)?,
     };
     key::check(&wanted).map_err(|wrong| Error::bad(format!("key: {wrong}")))?;
-    let (source, before) = find(&admin).map_err(failed)?;
+    let (source, _) = find(&admin).map_err(failed)?;
     match source {
         Source::Environment => {
             let message = "the key is set by LEVITY_API_KEY, which wins over the file";
@@ -77,17 +77,24 @@ async fn replace(
         }
         Source::Config => in_file(&admin, wanted).await?,
         Source::Saved | Source::None => {
-            save(&admin, wanted).await?;
-            if let Err(refused) = admin.control.reload().await {
-                // The old key is still the one that counts.
-                if let Some(before) = before {
-                    save(&admin, before).await?;
-                }
-                return Err(refused.into());
-            }
+            let hand = admin.clone();
+            change::alone(&admin, async move { in_state_folder(&hand, wanted).await }).await?;
         }
     }
     change::blocking(move || key_of(&admin)).await?.map(Json)
+}
+
+/// Saves the key and puts it to work, or leaves both as they were.
+async fn in_state_folder(admin: &Admin, wanted: Secret) -> Result<(), Error> {
+    let before = key::saved(admin.control.loader().environment());
+    let before = before.map_err(|error| Error::internal(error.to_string()))?;
+    save(admin, wanted).await?;
+    let Err(refused) = admin.control.reload().await else { return Ok(()) };
+    // The old key is still the one that counts.
+    if let Some(before) = before {
+        save(admin, before).await?;
+    }
+    Err(refused.into())
 }
 
 /// Puts the key in the place of the one that the gateway has saved.
