@@ -126,8 +126,11 @@ impl Server {
                             systemd::tell(environment, systemd::STOPPING);
                             break;
                         }
-                        // Why not is in the log.
-                        Asked::Reload => drop(control.reload().await),
+                        // It may have to wait, and the next signal must not. Why not is in the log.
+                        Asked::Reload => {
+                            let control = control.clone();
+                            tokio::spawn(async move { drop(control.reload().await) });
+                        }
                     },
                     Ok(()) = &mut taken_over => break,
                 }
@@ -145,13 +148,19 @@ impl Server {
 
 /// Closes the port and waits for the requests under way; a second signal ends the wait.
 async fn drain(control: &Control, signals: &mut Signals) {
-    let state = control.stop(None).await;
-    if state.phase != Phase::Stopped {
-        let open = state.requests();
-        log::info!("stopping: {open} requests are still running; a second signal cuts them off");
-    }
+    let stopped = async {
+        // A process that takes over may hold the port for a while.
+        let state = control.stop(None).await;
+        if state.phase != Phase::Stopped {
+            let open = state.requests();
+            log::info!(
+                "stopping: {open} requests are still running; a second signal cuts them off"
+            );
+        }
+        control.stopped().await;
+    };
     tokio::select! {
-        () = control.stopped() => {}
+        () = stopped => {}
         () = signals.stop() => {
             log::warn!("stopped with {} requests cut off", control.state().requests());
         }

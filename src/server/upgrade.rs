@@ -8,14 +8,14 @@
 //! A new process that ends before it is ready leaves the old one as it was.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, IoSlice, IoSliceMut, Write as _};
+use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -33,6 +33,8 @@ use crate::error::Failure;
 
 /// How long the other process may take for a step.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a process that takes over may take in all until it serves: until then this one can neither stop nor reload.
+const UNTIL_READY: Duration = Duration::from_secs(10);
 /// How long to wait after a failure that is likely to come again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// What the new process says when it serves.
@@ -150,10 +152,32 @@ impl Taken {
     /// Tells the other process that this one serves, and waits until it does no longer.
     fn settle(mut self) -> io::Result<()> {
         writeln!(self.other, "{READY}")?;
-        let mut said = String::new();
-        BufReader::new(&self.other).read_line(&mut said)?;
-        if said.trim_end() == DONE { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        if hear(&self.other, PATIENCE)? == DONE {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
     }
+}
+
+/// A line that the other process says, within `patience` in all.
+fn hear(mut other: &UnixStream, patience: Duration) -> io::Result<String> {
+    let until = Instant::now() + patience;
+    let mut said = Vec::new();
+    let mut piece = [0; 16];
+    while !said.ends_with(b"\n") {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        other.set_read_timeout(Some(left))?;
+        let read = other.read(&mut piece)?;
+        if read == 0 || said.len() > LONGEST_OFFER {
+            break;
+        }
+        said.extend_from_slice(piece.get(..read).unwrap_or_default());
+    }
+    Ok(String::from_utf8_lossy(&said).trim_end().to_owned())
 }
 
 fn bound(taken: Option<TcpListener>, wanted: SocketAddr) -> Result<Bound, Failure> {
@@ -272,7 +296,7 @@ async fn give(listener: &UnixListener, name: &Name, control: &Control) {
 /// Offers the ports to a process and waits until it is ready.
 fn give_to(taker: UnixStream, hand_over: HandOver) -> io::Result<(UnixStream, HandOver)> {
     taker.set_nonblocking(false)?;
-    taker.set_read_timeout(Some(PATIENCE))?;
+    taker.set_write_timeout(Some(UNTIL_READY))?;
     let (port, console) = (hand_over.port(), hand_over.console());
     let offer = Offer {
         process: std::process::id(),
@@ -288,10 +312,40 @@ fn give_to(taker: UnixStream, hand_over: HandOver) -> io::Result<(UnixStream, Ha
         with.push(SendAncillaryMessage::ScmRights(&listeners));
     }
     sendmsg(&taker, &[IoSlice::new(&text)], &mut with, SendFlags::empty())?;
-    let mut said = String::new();
-    BufReader::new(&taker).read_line(&mut said)?;
-    if said.trim_end() != READY {
+    if hear(&taker, UNTIL_READY)? != READY {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended"));
     }
     Ok((taker, hand_over))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_a_word_now_and_then_is_not_heard_for_ever() {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let talking = std::thread::spawn(move || {
+            while there.write_all(b".").is_ok() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        assert!(hear(&here, Duration::from_millis(100)).is_err());
+        drop(here);
+        talking.join().unwrap();
+    }
+
+    #[test]
+    fn a_line_may_come_in_pieces() {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let talking = std::thread::spawn(move || {
+            for letter in ["re", "a", "dy\n"] {
+                there.write_all(letter.as_bytes()).unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        assert_eq!(hear(&here, Duration::from_secs(20)).unwrap(), READY);
+        talking.join().unwrap();
+        assert_eq!(hear(&here, Duration::from_secs(20)).unwrap(), "", "it went away");
+    }
 }

@@ -1,5 +1,7 @@
 //! One process that takes over from another: no stream is cut, and nobody is refused.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -63,8 +65,8 @@ async fn who_has_just_come_in_is_served() {
     let upstream = Upstream::always(samples::good(CHAT)).await;
     let (first, _console) = harness::start(Config::one(CHAT, &upstream)).await;
     let mut connection = first.connect().await;
-    // Long enough to be accepted by the old process.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // An answer on it says that it is the old process's.
+    assert_eq!(connection.send(&samples::call(CHAT, MODEL)).await.unwrap().status, 200);
     let _second = take_over(&first.home).await;
     assert_eq!(connection.send(&samples::call(CHAT, MODEL)).await.unwrap().status, 200);
 }
@@ -138,7 +140,7 @@ async fn one_that_cannot_start_leaves_the_old_one_as_it_was() {
 
     // One that has the listeners already, and ends before it serves.
     let socket = gateway.home.path().join(".local/state/levity/upgrade-0.sock");
-    drop(std::os::unix::net::UnixStream::connect(&socket).unwrap());
+    drop(UnixStream::connect(&socket).unwrap());
     let said = || gateway.stderr().contains("gave up").then_some(());
     eventually("the log's line", said).await;
     assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
@@ -158,6 +160,29 @@ async fn the_socket_is_for_this_user_alone_and_goes_with_the_process() {
     gateway.signal(Signal::SIGTERM);
     assert_eq!(gateway.exit_code().await, Some(0));
     assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn one_that_stalls_does_not_keep_a_gateway_from_its_end() {
+    let account = Account::new("only", CHAT, "http://127.0.0.1:1");
+    let mut gateway = Gateway::start(&Config::new().account(account)).await;
+    let socket = gateway.home.path().join(".local/state/levity/upgrade-0.sock");
+    let mut stalling = eventually("the socket", || UnixStream::connect(&socket).ok()).await;
+    // The offer: from now on the ports are held.
+    assert!(stalling.read(&mut [0; 1024]).unwrap() > 0);
+    let talking = std::thread::spawn(move || {
+        while stalling.write_all(b".").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    gateway.signal(Signal::SIGHUP);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    gateway.signal(Signal::SIGTERM);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    gateway.signal(Signal::SIGTERM);
+    let ended = within(Duration::from_secs(8), "the end", gateway.exit_code());
+    assert_eq!(ended.await, Some(0));
+    talking.join().unwrap();
 }
 
 #[tokio::test]
