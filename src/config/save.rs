@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 /// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,12 +65,9 @@ pub fn create(path: &Path, text: &str) -> Result<(), Error> {
 /// Whether the file can be replaced, as far as can be told without doing it.
 pub fn is_writable(path: &Path) -> bool {
     let Ok(target) = fs::canonicalize(path) else { return false };
-    let draft = draft(&target).with_extension("probe");
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).is_ok();
-    if made {
-        let _ = fs::remove_file(&draft);
-    }
-    made
+    // It is its folder that is written: another file takes its name.
+    let writing = Access::WRITE_OK | Access::EXEC_OK;
+    target.parent().is_some_and(|folder| access(folder, writing).is_ok())
 }
 
 /// A name beside the file, which no one takes for the file.
@@ -152,6 +151,17 @@ mod tests {
         create(&file, "x").unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(file.parent().unwrap()), ["f"]);
+    }
+
+    #[test]
+    fn to_ask_whether_it_can_be_written_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        assert!(!is_writable(&file));
+        fs::write(&file, "x").unwrap();
+        let before = fs::metadata(folder.path()).unwrap().modified().unwrap();
+        assert!(is_writable(&file));
+        assert_eq!(fs::metadata(folder.path()).unwrap().modified().unwrap(), before);
     }
 
     #[test]
