@@ -73,10 +73,10 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Hands over an item that somebody waits for; `false` where there is no room for it.
+    /// Hands over an item that somebody waits for; `false` where there is no room for it, or it is over.
     pub fn urge(&self, item: T) -> bool {
         let mut waiting = self.waiting.lock();
-        if waiting.items.len() >= self.bounds.items {
+        if waiting.is_closed || waiting.items.len() >= self.bounds.items {
             return false;
         }
         waiting.items.push(item);
@@ -148,6 +148,7 @@ mod tests {
         assert_eq!(queue.take(Some(Duration::from_millis(1))), Some(vec![]));
         assert!(queue.gather(1, 1));
         queue.close();
+        assert!(!queue.urge(2), "nobody would ever take it");
         assert_eq!((queue.take(None), queue.take(None)), (Some(vec![1]), None));
     }
 }

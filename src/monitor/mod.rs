@@ -41,6 +41,20 @@ const BEHIND: usize = 1024;
 /// How long a reader waits for what is being written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Why the log was not emptied.
+#[derive(Debug, thiserror::Error)]
+pub enum Uncleared {
+    /// Too much waits for the disk.
+    #[error("too much waits for the disk; try again")]
+    Busy,
+    /// Nobody writes the file.
+    #[error("nobody writes the file; start the gateway anew")]
+    Over,
+    /// The file cannot be used.
+    #[error("{0}")]
+    File(Error),
+}
+
 /// The request log. A clone is another hand on the same one.
 #[derive(Clone)]
 pub struct Monitor {
@@ -93,8 +107,10 @@ impl Monitor {
         let runs = self.shared.thread.lock().is_some();
         self.shared.is_on.store(settings.enabled && runs, Ordering::Relaxed);
         self.shared.keeps_bodies.store(settings.enabled && settings.bodies, Ordering::Relaxed);
-        if runs {
-            self.shared.queue.urge(Job::Configure(settings, redactor));
+        if runs && !self.shared.queue.urge(Job::Configure(settings, redactor)) {
+            log::warn!(
+                "the request log keeps its old settings: too much waits for the disk; reload again"
+            );
         }
     }
 
@@ -148,12 +164,15 @@ impl Monitor {
     }
 
     /// Deletes all requests; the sums by the hour stay. The error says why they are still there.
-    pub async fn clear(&self) -> Result<(), Error> {
+    pub async fn clear(&self) -> Result<(), Uncleared> {
         let (reply, cleared) = oneshot::channel();
-        if self.shared.queue.urge(Job::Clear(reply)) {
-            return cleared.await.unwrap_or(Ok(()));
+        if self.shared.thread.lock().is_none() {
+            return Err(Uncleared::Over);
         }
-        Ok(())
+        if !self.shared.queue.urge(Job::Clear(reply)) {
+            return Err(Uncleared::Busy);
+        }
+        cleared.await.map_err(|_| Uncleared::Over)?.map_err(Uncleared::File)
     }
 
     /// Resolves when everything that was recorded so far has been written, or takes too long.

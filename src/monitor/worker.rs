@@ -165,7 +165,11 @@ impl File {
     fn retain(&mut self) {
         let is_due = self.aged_at.is_none_or(|at| at.elapsed() >= AGEING);
         let retention = self.settings.retention;
-        if !is_due && self.disk.is_none() || !self.settings.enabled {
+        if !is_due && self.disk.is_none() {
+            return;
+        }
+        // With the log off, what is there goes on ageing, and nothing is made.
+        if !self.settings.enabled && !self.path.as_ref().is_some_and(|path| path.exists()) {
             return;
         }
         let now = Time(u64::try_from(Now::read().since_epoch().as_millis()).unwrap_or_default());

@@ -183,3 +183,27 @@ async fn a_log_that_is_cleared_is_empty_and_its_sums_stay() {
         assert!(!found, "it stands in the file{suffix}");
     }
 }
+
+#[tokio::test]
+async fn a_log_that_is_closed_is_not_cleared() {
+    let log = Log::new();
+    log.record(answered(ago(Duration::ZERO)));
+    log.monitor.close();
+    let cleared = tokio::time::timeout(Duration::from_secs(20), log.monitor.clear()).await;
+    assert!(cleared.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn what_a_client_makes_up_is_cut() {
+    let log = Log::new();
+    let mut record = refused(ago(Duration::ZERO), 400);
+    record.row.path = format!("/{}", "p".repeat(100_000));
+    record.row.model = Some("m".repeat(100_000));
+    record.error = Some("é".repeat(100_000));
+    assert!(record.size() > 400_000, "it is counted by its weight");
+    let id = record.row.id.clone();
+    log.record(record);
+    let found = log.monitor.ask(move |reader| reader.find(&id)).await.unwrap().unwrap().unwrap();
+    assert_eq!((found.row.path.len(), found.row.model.unwrap().len()), (512, 512));
+    assert_eq!(found.error.unwrap().len(), 4096);
+}

@@ -27,6 +27,25 @@ async fn what_is_too_old_leaves() {
 }
 
 #[tokio::test]
+async fn what_is_too_old_leaves_though_the_log_is_off() {
+    let log = Log::new();
+    log.record(answered(ago(Duration::from_hours(49))));
+    log.record(answered(ago(Duration::from_hours(47))));
+    assert_eq!(log.count().await, 2);
+    let retention = Retention { days: 2, ..SETTINGS.retention };
+    log.monitor.configure(Settings { enabled: false, ..keeping(retention) }, Redactor::default());
+    eventually("one is left", async || log.count().await == 1).await;
+}
+
+#[tokio::test]
+async fn a_log_that_is_off_makes_no_file() {
+    let log = Log::under(Settings { enabled: false, ..SETTINGS });
+    log.monitor.flush().await;
+    log.monitor.close();
+    assert!(!log.path.exists());
+}
+
+#[tokio::test]
 async fn the_oldest_leave_where_there_are_too_many() {
     let log = Log::under(keeping(Retention { rows: 1000, ..SETTINGS.retention }));
     let mut newest = String::new();
