@@ -1,5 +1,7 @@
 // How the page speaks to the gateway: one call of the admin API, and its stream of events.
 
+import { decoded } from "./route.js";
+
 const STORE = "levity-token";
 
 /** What the admin API refused, or why it could not be asked (then `status` is 0). */
@@ -15,7 +17,7 @@ export class ApiError extends Error {
 export function takeToken() {
   const found = location.hash.match(/^#token=([^&]+)/);
   if (!found) return;
-  keepToken(decodeURIComponent(found[1]));
+  keepToken(decoded(found[1]));
   history.replaceState(null, "", location.pathname + location.search + "#/proxy");
 }
 

@@ -9,9 +9,18 @@ function parse(hash) {
   const [page, ...detail] = path.split("/");
   return {
     page: PAGES.includes(page) ? page : PAGES[0],
-    detail: detail.length ? decodeURIComponent(detail.join("/")) : null,
+    detail: detail.length ? decoded(detail.join("/")) : null,
     query: Object.fromEntries(new URLSearchParams(query ?? "")),
   };
+}
+
+/** What was escaped, as it was; what is no escape stays as it is. */
+export function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function href(page, detail, query) {

@@ -103,9 +103,10 @@ function Health({ account }) {
 function Limits({ of }) {
   const now = useNow();
   return html`<ul class="limits" aria-label=${t("account.limits")}>
-    ${of.map((limit) => html`<li key=${limit.what}>
+    ${of.map((limit) => html`<li key=${`${limit.model} ${limit.what}`}>
+      <code>${limit.model}</code>
       <span>${has(`limit.${limit.what}`) ? t(`limit.${limit.what}`) : limit.what}</span>
-      <meter min="0" max=${limit.limit || 1} low=${limit.limit * 0.15} value=${limit.remaining} aria-label=${limit.what}></meter>
+      <meter min="0" max=${limit.limit || 1} low=${limit.limit * 0.15} value=${limit.remaining} aria-label=${`${limit.model} ${limit.what}`}></meter>
       <span>${t("limit.left", { remaining: short(limit.remaining), limit: short(limit.limit) })}</span>
       ${limit.resets && new Date(limit.resets) > now && html`<span class="dim">${t("limit.resets", { clock: left(limit.resets, now) })}</span>`}
     </li>`)}

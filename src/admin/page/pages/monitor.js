@@ -91,8 +91,12 @@ function useRows(filters, paused) {
     waiting.current.length = Math.min(waiting.current.length, KEPT);
   }, [asked]));
 
+  // What is asked now, for an answer that comes when it is another question.
+  const current = useRef(asked);
+  current.current = asked;
   const older = useAction(async () => {
     const { requests, next } = await call("GET", `/api/log?${query(filters, { limit: PAGE, before: state.next })}`);
+    if (current.current !== asked) return;
     setState((old) => ({ ...old, rows: [...old.rows, ...requests], next }));
   });
   return { ...state, error: state.error ?? older.error, held, older, reload: () => again((count) => count + 1) };

@@ -45,7 +45,7 @@ export function Settings({ status }) {
 
   const written = (key) => key.split(".").reduce((part, name) => part?.[name], config.values);
   const form = {
-    value: (key) => draft[key] ?? written(key),
+    value: (key) => (key in draft ? draft[key] : written(key)),
     set: (key, value) => {
       const { [key]: _, ...rest } = draft;
       edit(value === written(key) ? rest : { ...rest, [key]: value });
@@ -136,11 +136,11 @@ function Other({ name, kind, options, form }) {
   if (kind === "truth") {
     return html`<${Switch} label=${t(`key.${name}`)} help=${help} checked=${value} disabled=${!!fixed} onChange=${(on) => form.set(name, on)} />`;
   }
-  const typed = (text) => form.set(name, kind === "number" && /^\d+$/.test(text) ? Number(text) : text);
+  const typed = (text) => form.set(name, text.trim() === "" ? null : kind === "number" && /^\d+$/.test(text) ? Number(text) : text);
   return html`<${Field} label=${t(`key.${name}`)} help=${help} wrong=${form.wrong(name)}>
     ${(id, about) => kind === "choice"
       ? html`<${Select} id=${id} value=${value} options=${options.map((each) => [each, each])} disabled=${!!fixed} onChange=${typed} />`
-      : html`<input id=${id} aria-describedby=${about} class="number" value=${value} disabled=${!!fixed}
+      : html`<input id=${id} aria-describedby=${about} class="number" value=${value ?? ""} disabled=${!!fixed}
           inputmode=${kind === "number" ? "numeric" : null} onInput=${(event) => typed(event.target.value)} />`}
   <//>`;
 }
