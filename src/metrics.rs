@@ -413,7 +413,8 @@ fn error(seen: &Seen<'_>) -> &'static str {
     match (seen.status, seen.outcome) {
         (_, Some("client left")) => "client_left",
         (Some(status), _) if status >= 400 => error_name(ErrorKind::of_status(status)),
-        (Some(_), None) => "",
+        // An estimated count is an answer.
+        (Some(_), None | Some("estimated")) => "",
         (Some(_), Some(_)) => "broken_stream",
         (None, _) => "no_answer",
     }
