@@ -113,7 +113,9 @@ fn check_tells_every_mistake_and_exits_with_2() {
 #[test]
 fn check_without_a_file_tells_of_the_environment() {
     let folder = folder();
-    let said = levity(folder.path(), &[("GEMINI_API_KEY", "g-secret")], "check");
+    let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+    let said = levity(folder.path(), &[("GEMINI_API_KEY", "g-secret"), collector], "check");
+    assert_eq!(row(&said, "traces"), "to http://collector:4318/v1/traces");
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     assert!(row(&said, "config").starts_with("none"), "{}", said.out);
     assert!(said.out.contains("gemini (gemini), pooled"), "{}", said.out);

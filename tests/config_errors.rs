@@ -24,7 +24,7 @@ fn problems(text: &str) -> Vec<String> {
 const FILES: &[(&str, &str)] = &[
     (
         "a: 1",
-        r#"levity.yaml:1: unknown key "a"; expected proxy, accounts, models, pool, monitor, console or state"#,
+        r#"levity.yaml:1: unknown key "a"; expected proxy, accounts, models, pool, monitor, console, telemetry or state"#,
     ),
     (
         "proxy:\n  port: 1\n  prot: 2",

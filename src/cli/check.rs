@@ -62,6 +62,9 @@ fn write_gateway(config: &Config, out: &mut impl Write) -> io::Result<()> {
         "off".to_owned()
     };
     write_row("console", &console, out)?;
+    if let Some(telemetry) = &config.telemetry {
+        write_row("traces", &format!("to {}", telemetry.url), out)?;
+    }
     let state = match &config.state {
         State::Memory => "memory".to_owned(),
         State::Redis(url) => format!("redis at {}", url.host_str().unwrap_or_default()),

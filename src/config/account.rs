@@ -207,8 +207,8 @@ fn refuse_key(reader: &mut Reader<'_>, section: &Section, key: &Key) {
     }
 }
 
-/// `headers`: added to each upstream request.
-fn headers(
+/// `headers`: added to each request.
+pub(super) fn headers(
     reader: &mut Reader<'_>,
     section: &mut Section,
     key: &Key,

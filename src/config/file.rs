@@ -13,6 +13,7 @@ use super::forms::{
 };
 use super::outbound;
 use super::reader::{Key, Reader, Section};
+use super::telemetry;
 use super::yaml::Node;
 use super::{
     AuthMode, Config, Console, Monitor, Pool, Proxy, Queue, Retention, Scheduling, Secret, State,
@@ -75,6 +76,7 @@ pub(super) fn read(tree: Node, reader: &mut Reader<'_>) -> Config {
     let pool = pool(reader, &mut root);
     let monitor = monitor(reader, &mut root);
     let console = console(reader, &mut root, &proxy);
+    let telemetry = telemetry::read(reader, &mut root, &proxy.outbound);
     let state = state(reader, &mut root);
     reader.finish(root);
     if proxy.allow_lan_access && proxy.effective_auth() == AuthMode::Off {
@@ -85,7 +87,18 @@ pub(super) fn read(tree: Node, reader: &mut Reader<'_>) -> Config {
         );
     }
     let warnings = std::mem::take(&mut reader.warnings);
-    Config { path: None, proxy, accounts, aliases, pool, monitor, console, state, warnings }
+    Config {
+        path: None,
+        proxy,
+        accounts,
+        aliases,
+        pool,
+        monitor,
+        console,
+        telemetry,
+        state,
+        warnings,
+    }
 }
 
 fn proxy(reader: &mut Reader<'_>, root: &mut Section) -> Proxy {
@@ -341,6 +354,7 @@ mod tests {
             assert_eq!(format!("{:?}", config.pool), format!("{:?}", defaults.pool));
             assert_eq!(format!("{:?}", config.monitor), format!("{:?}", defaults.monitor));
             assert_eq!(format!("{:?}", config.console), format!("{:?}", defaults.console));
+            assert_eq!(config.telemetry, defaults.telemetry);
             assert_eq!(config.state, defaults.state);
             assert!(config.accounts.iter().all(|account| !account.is_active()));
         }

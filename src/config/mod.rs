@@ -13,6 +13,7 @@ pub mod problem;
 mod provider;
 mod reader;
 pub mod save;
+pub mod telemetry;
 pub mod vertex;
 mod yaml;
 
@@ -26,6 +27,7 @@ use url::Url;
 
 use crate::dialects::Dialect;
 use outbound::{Outbound, WayOut};
+use telemetry::Telemetry;
 use vertex::Vertex;
 
 /// The whole configuration of one gateway.
@@ -45,6 +47,8 @@ pub struct Config {
     pub monitor: Monitor,
     /// The console page and the admin API.
     pub console: Console,
+    /// Where traces are sent; `None`: nowhere.
+    pub telemetry: Option<Telemetry>,
     /// Where shared state lives.
     pub state: State,
     /// What the owner should know though nothing is wrong, one sentence each.
