@@ -31,6 +31,8 @@ pub mod monitor;
 pub mod demo;
 pub mod proxy;
 
+pub mod telemetry;
+
 pub mod cooldowns;
 pub mod server;
 

@@ -409,7 +409,7 @@ impl Series {
 }
 
 /// What went wrong, as the errors' kind; empty where nothing did.
-fn error(seen: &Seen<'_>) -> &'static str {
+pub fn error(seen: &Seen<'_>) -> &'static str {
     match (seen.status, seen.outcome) {
         (_, Some("client left")) => "client_left",
         (Some(status), _) if status >= 400 => error_name(ErrorKind::of_status(status)),
@@ -446,8 +446,18 @@ const fn operation_name(dialect: Dialect, operation: Operation) -> &'static str 
     }
 }
 
+/// `gen_ai.operation.name` of a request; `None`: nothing of a model was asked.
+pub fn operation_of(seen: &Seen<'_>) -> Option<&'static str> {
+    seen.operation.map(|operation| operation_name(seen.dialect, operation))
+}
+
+/// `gen_ai.provider.name` of a request; `None`: no account was asked.
+pub fn provider_of(seen: &Seen<'_>) -> Option<&'static str> {
+    seen.asked.map(|(provider, _)| provider_name(provider))
+}
+
 /// `gen_ai.provider.name`: the conventions' names, and our own where they have none.
-const fn provider_name(provider: Provider) -> &'static str {
+pub const fn provider_name(provider: Provider) -> &'static str {
     match provider {
         Provider::Gemini => "gcp.gemini",
         Provider::Vertex => "gcp.vertex_ai",

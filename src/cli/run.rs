@@ -27,6 +27,7 @@ use crate::server::port::{self, Bound};
 use crate::server::upgrade::{self, Taken};
 use crate::server::{self, Server, Start, lan};
 use crate::store::{self, Limits, Store};
+use crate::telemetry::Traces;
 
 /// Runs the gateway until it is told to stop.
 pub fn run(
@@ -48,6 +49,7 @@ pub fn run(
     let console = bind_console(&setup.config, before.as_mut());
     let store = open_store(environment);
     let watch = open_watch(&setup, environment)?;
+    watch.traces.configure(&setup.config, loader.certificates());
     let server = Server::new(loader, &setup, store, watch)?;
     let live = Arc::clone(server.control().live());
     let cooldowns = environment.state_folder().map(|folder| {
@@ -143,14 +145,18 @@ fn open_store(environment: &Environment) -> Store {
     }
 }
 
-/// The request log and the counters.
+/// The request log, the counters and the traces, which go nowhere yet.
 fn open_watch(setup: &Setup, environment: &Environment) -> Result<Watch, Failure> {
     let config = &setup.config;
     let path = environment.state_folder().map(|folder| folder.join(monitor::FILE));
     let redactor = Redactor::new(config, setup.secret());
     let metrics = Metrics::new()
         .map_err(|error| Failure::failed(format!("cannot count requests: {error}")))?;
-    Ok(Watch { monitor: Monitor::start(path, config.monitor, redactor), metrics })
+    Ok(Watch {
+        monitor: Monitor::start(path, config.monitor, redactor),
+        metrics,
+        traces: Traces::default(),
+    })
 }
 
 /// The embedded upstream as accounts: one for each dialect, behind the owner's own.

@@ -197,6 +197,7 @@ impl Control {
         let live = self.shared.loader.animate(&setup, Some(&old));
         let redactor = Redactor::new(&setup.config, setup.secret());
         self.watch_over().monitor.configure(setup.config.monitor, redactor);
+        self.watch_over().traces.configure(&setup.config, self.shared.loader.certificates());
         self.shared.live.store(Arc::new(live));
         if let Some(bound) = moved {
             log::info!("moved: listens on {}", bound.address);

@@ -17,6 +17,7 @@ use super::live::Live;
 use super::replay::Gate;
 use super::reply::{Reply, Trouble};
 use super::retry::Next;
+use super::{CLIENT_LEFT, STOPPED};
 use crate::clock::Now;
 use crate::dialects::Dialect;
 use crate::ir::error::Error;
@@ -27,6 +28,7 @@ use crate::monitor::record::Bodies;
 use crate::pool::account::AccountId;
 use crate::pool::explain::Considered;
 use crate::pool::queue::Admitted;
+use crate::pool::verdict::Verdict;
 use crate::route::Operation;
 use crate::store::Store;
 use crate::store::capture::Capture;
@@ -148,8 +150,18 @@ pub struct Trial {
     pub status: Option<u16>,
     /// What came of it.
     pub note: &'static str,
+    /// When the account was chosen.
+    pub since: Instant,
     /// How long the account was asked.
     pub took: Duration,
+}
+
+impl Trial {
+    /// Whether it came to no good answer, though nobody had given it up.
+    pub fn failed(&self) -> bool {
+        let blameless = [Verdict::SERVED.note, Verdict::ABANDONED.note, CLIENT_LEFT, STOPPED];
+        !blameless.contains(&self.note)
+    }
 }
 
 impl Exchange {

@@ -44,6 +44,7 @@ pub mod tap;
 
 pub mod log;
 pub mod refuse;
+pub mod trace;
 pub mod watch;
 
 use std::sync::Arc;
@@ -313,7 +314,7 @@ impl ProxyHttp for Gateway {
         retry::settle(exchange, error, ended);
         let total = ended.saturating_duration_since(exchange.began.monotonic);
         log::line(exchange, total);
-        self.watch.end(exchange, total);
+        self.watch.end(exchange, &session.req_header().headers, total);
     }
 
     fn suppress_error_log(

@@ -153,7 +153,8 @@ pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<
         }
         Err(refusal) => {
             let note = "no words for the request";
-            exchange.trail.push(Trial { account, status: None, note, took: Duration::ZERO });
+            let (since, took) = (Instant::now(), Duration::ZERO);
+            exchange.trail.push(Trial { account, status: None, note, since, took });
             Err(refusal)
         }
     }
@@ -176,6 +177,7 @@ pub fn next_account(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Ne
         account: attempt.lease.account().id(),
         status,
         note: trouble.verdict.note,
+        since: attempt.lease.since(),
         took: ended.saturating_duration_since(attempt.lease.since()),
     });
     attempt.lease.settle(trouble.verdict, ended);
@@ -352,6 +354,7 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
         account: attempt.lease.account().id(),
         status: exchange.reply.as_ref().map(|reply| reply.head.status.as_u16()),
         note: left.unwrap_or(verdict.note),
+        since: attempt.lease.since(),
         took: ended.saturating_duration_since(attempt.lease.since()),
     });
     if matches!(verdict.outcome, Outcome::Failed { .. }) {

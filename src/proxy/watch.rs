@@ -1,14 +1,18 @@
-//! What is remembered of a request beside its line in the log: the counters, and its record in the request log.
+//! What is remembered of a request beside its line in the log: the counters, its trace, and its record in the request log.
 
 use std::time::Duration;
+
+use http::HeaderMap;
 
 use super::exchange::{Call, Exchange};
 use super::log::{self, milliseconds};
 use super::reply::Reply;
+use super::trace;
 use crate::metrics::{self, Metrics, Seen};
 use crate::monitor::Monitor;
 use crate::monitor::record::{Record, Row, Time, Tried, Word};
 use crate::route::Operation;
+use crate::telemetry::Traces;
 
 /// What keeps an eye on requests.
 #[derive(Clone)]
@@ -17,6 +21,8 @@ pub struct Watch {
     pub monitor: Monitor,
     /// The counters.
     pub metrics: Metrics,
+    /// The way to a collector of traces.
+    pub traces: Traces,
 }
 
 impl Watch {
@@ -36,13 +42,18 @@ impl Watch {
         }
     }
 
-    /// A request is over, so long after it began; what its record needs is taken out of the exchange.
-    pub fn end(&self, exchange: &mut Exchange, total: Duration) {
+    /// A request is over, so long after it began; what its record needs is taken out of the exchange. `headers` are the
+    /// client's.
+    pub fn end(&self, exchange: &mut Exchange, headers: &HeaderMap, total: Duration) {
         exchange.open_stream = None;
         if exchange.quiet {
             return;
         }
-        self.metrics.count(&seen(exchange, total));
+        let seen = seen(exchange, total);
+        self.metrics.count(&seen);
+        if let Some(tracer) = self.traces.tracer() {
+            trace::tell(&tracer, exchange, headers, &seen);
+        }
         if self.monitor.is_on() {
             self.monitor.record(Box::new(record(exchange, total)));
         }

@@ -140,6 +140,7 @@ impl Server {
         })?;
         store.close();
         control.watch_over().monitor.close();
+        control.watch_over().traces.close();
         workers.shutdown_timeout(Duration::from_millis(500));
         beside.shutdown_timeout(Duration::from_millis(500));
         Ok(())

@@ -54,3 +54,5 @@ mod keepalive;
 mod count;
 
 mod log;
+
+mod traces;
