@@ -243,16 +243,10 @@ fn settings_of(admin: &Admin) -> Settings {
             Some(path) => save::is_writable(path),
             None => load::user_file(loader.environment()).is_some(),
         },
-        text: text.map(|text| mask::masked(&text, secrets(config))),
+        text: text.and_then(|text| mask::masked(&text, config.secrets())),
         values: values(config),
         overridden: overridden.map(|(key, by)| (key, by.to_owned())).collect(),
     }
-}
-
-/// The secrets at work.
-fn secrets(config: &Config) -> impl Iterator<Item = &str> {
-    let keys = config.accounts.iter().map(|account| &account.api_key);
-    keys.chain(config.proxy.api_key.iter()).map(config::Secret::expose)
 }
 
 fn values(config: &Config) -> Values {

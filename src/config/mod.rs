@@ -13,6 +13,7 @@ pub mod problem;
 mod provider;
 mod reader;
 pub mod save;
+mod secrets;
 pub mod telemetry;
 pub mod vertex;
 mod yaml;

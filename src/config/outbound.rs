@@ -82,9 +82,22 @@ impl WayOut {
             Self::Through(proxy) => Some(proxy),
         }
     }
+
+    /// The account's own proxy, if it has one.
+    pub(super) fn proxies(&self) -> Option<&OutboundProxy> {
+        match self {
+            Self::Direct | Self::Usual(_) => None,
+            Self::Through(proxy) => Some(proxy),
+        }
+    }
 }
 
 impl Outbound {
+    /// Those that are used by anything.
+    pub(super) fn proxies(&self) -> impl Iterator<Item = &OutboundProxy> {
+        self.https.iter().chain(&self.http).map(|proxy| &**proxy)
+    }
+
     fn proxy_for(&self, url: &Url) -> Option<&Arc<OutboundProxy>> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http }.as_ref()?;
         let excepted = || self.exceptions.iter().any(|exception| exception.covers(url));

@@ -38,14 +38,9 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// One that knows the keys of a configuration, and the client key in use.
+    /// One that knows the secrets of a configuration, and the client key in use.
     pub fn new(config: &Config, key: Option<&Secret>) -> Self {
-        let accounts = config.accounts.iter();
-        let headers = accounts.clone().flat_map(|account| account.headers.iter());
-        let headers = headers.filter_map(|(_, value)| value.to_str().ok());
-        let configured = config.proxy.api_key.as_ref().map(Secret::expose);
-        let known = accounts.map(|account| account.api_key.expose()).chain(headers);
-        let known = known.chain(configured).chain(key.map(Secret::expose));
+        let known = config.secrets().chain(key.map(Secret::expose));
         let mut known: Vec<String> =
             known.filter(|secret| secret.len() >= SHORTEST).map(ToOwned::to_owned).collect();
         known.sort();
