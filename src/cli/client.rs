@@ -43,16 +43,11 @@ pub struct Client {
     token_path: PathBuf,
 }
 
-/// The console's port by the config of the running gateway.
-fn configured_port(target: &Target, environment: &Environment) -> Result<u16, Failure> {
+/// The console's port by the config of the running gateway; `None` where the console is off.
+fn configured_port(target: &Target, environment: &Environment) -> Result<Option<u16>, Failure> {
     let options = Options { config: target.config.clone(), port: None };
     let console = load::console(&options, environment)?;
-    if console.enabled {
-        return Ok(console.port);
-    }
-    let message = "the console is off (console.enabled is false), so the gateway cannot be asked";
-    let hint = "set console.enabled to true in its config; without a console, SIGHUP reloads a gateway and SIGTERM stops it";
-    Err(Failure::failed(message).with_hint(hint))
+    Ok(console.enabled.then_some(console.port))
 }
 
 /// A request that says nothing.
@@ -61,10 +56,21 @@ const NOTHING: Option<&()> = None;
 impl Client {
     /// Finds the gateway that `target` names, and the token that it wants.
     pub fn new(target: &Target, environment: &Environment) -> Result<Self, Failure> {
+        Self::find(target, environment)?.ok_or_else(|| {
+            let message =
+                "the console is off (console.enabled is false), so the gateway cannot be asked";
+            let hint = "set console.enabled to true in its config; without a console, SIGHUP reloads a gateway and SIGTERM stops it";
+            Failure::failed(message).with_hint(hint)
+        })
+    }
+
+    /// The same, and `None` where the console is off.
+    pub fn find(target: &Target, environment: &Environment) -> Result<Option<Self>, Failure> {
         let port = match target.console_port {
-            Some(port) => port,
+            Some(port) => Some(port),
             None => configured_port(target, environment)?,
         };
+        let Some(port) = port else { return Ok(None) };
         let address = format!("127.0.0.1:{port}");
         let Some(folder) = environment.state_folder() else {
             return Err(Failure::failed(
@@ -89,7 +95,7 @@ impl Client {
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(ANSWER))
             .build();
-        Ok(Self { agent: agent.into(), address, token, token_path })
+        Ok(Some(Self { agent: agent.into(), address, token, token_path }))
     }
 
     /// Whether anybody listens where the console should be.

@@ -228,7 +228,7 @@ fn since(text: &str) -> Result<Time, Failure> {
 impl Source {
     /// The running gateway, or else the file.
     fn of(target: &Target, environment: &Environment) -> Result<Self, Failure> {
-        if let Ok(client) = Client::new(target, environment)
+        if let Some(client) = Client::find(target, environment)?
             && client.is_listened_to()
         {
             return Ok(Self::Running(client));

@@ -134,3 +134,23 @@ async fn the_log_of_a_gateway_that_has_stopped_is_read_from_its_file() {
     let nothing = log(&Home::empty(), &console, &[]);
     assert_eq!(nothing.stdout, "no such requests are in the log\n", "{nothing:?}");
 }
+
+#[tokio::test]
+async fn a_gateway_that_cannot_be_found_is_not_passed_over() {
+    let (gateway, _console) = gateway().await;
+    let wrong = gateway.home.path().join("wrong.yaml");
+    std::fs::write(&wrong, "console: { port: many }").unwrap();
+    let log = || {
+        let mut command = gateway.home.command(&["log", "--config", wrong.to_str().unwrap()]);
+        // They go before the file.
+        command.env_remove("LEVITY_CONSOLE_ENABLED").env_remove("LEVITY_CONSOLE_PORT");
+        ended(command)
+    };
+    let refused = log();
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
+    assert!(refused.stderr.contains("console.port"), "{refused:?}");
+    std::fs::write(&wrong, "console: { enabled: false }").unwrap();
+    let off = log();
+    assert_eq!(off.code, Some(0), "{off:?}");
+    assert!(off.stdout.starts_with("TIME (UTC)"), "{off:?}");
+}
