@@ -108,6 +108,9 @@ fn receive(other: UnixStream) -> io::Result<Taken> {
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut into = [IoSliceMut::new(&mut text)];
     let bytes = recvmsg(&other, &mut into, &mut control, RecvFlags::empty())?.bytes;
+    if bytes == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it went away; try again"));
+    }
     let mut files = Vec::<OwnedFd>::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(listeners) = message {
@@ -336,7 +339,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_come_in_pieces() {
+    fn a_line_may_come_in_pieces_and_an_offer_not_at_all() {
+        let (here, there) = UnixStream::pair().unwrap();
+        drop(there);
+        let gone = receive(here).err().unwrap();
+        assert!(gone.to_string().contains("try again"), "{gone}");
         let (here, mut there) = UnixStream::pair().unwrap();
         let talking = std::thread::spawn(move || {
             for letter in ["re", "a", "dy\n"] {

@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Links that are followed on the way to a file.
 const MOST_LINKS: usize = 16;
 
-/// Reloads whenever the config file is another than the last one loaded. Does not end.
+/// Reloads whenever the config file is another than the last one loaded, until another process has taken over.
 pub async fn config(control: Control) {
     let (tell, mut told) = mpsc::channel(1);
     let names = Arc::new(Mutex::new(BTreeSet::new()));
@@ -41,7 +41,7 @@ pub async fn config(control: Control) {
     };
     let mut states = control.watch();
     let mut known = BTreeSet::new();
-    loop {
+    while !control.state().given_away {
         // A file that is gone for a moment keeps its watch.
         if let Some(file) = control.loader().file() {
             let way = way(&file.path);
