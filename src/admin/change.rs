@@ -151,8 +151,7 @@ fn changed(
 fn undo(written: &Written) -> Result<(), save::Error> {
     match &written.before {
         Some(before) => save::replace(&written.path, &written.after, before),
-        None => fs::remove_file(&written.path)
-            .map_err(|reason| save::Error::File { path: written.path.clone(), reason }),
+        None => save::remove(&written.path, &written.after),
     }
 }
 

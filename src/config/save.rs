@@ -62,6 +62,17 @@ pub fn create(path: &Path, text: &str) -> Result<(), Error> {
     })
 }
 
+/// Removes a file that still is `before`.
+pub fn remove(path: &Path, before: &str) -> Result<(), Error> {
+    let failed = |reason| Error::File { path: path.to_owned(), reason };
+    let file = File::open(path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    if fs::read_to_string(path).map_err(failed)? != before {
+        return Err(Error::Changed(path.to_owned()));
+    }
+    fs::remove_file(path).map_err(failed)
+}
+
 /// Whether the file can be replaced, as far as can be told without doing it.
 pub fn is_writable(path: &Path) -> bool {
     let Ok(target) = fs::canonicalize(path) else { return false };
@@ -139,6 +150,7 @@ mod tests {
         fs::write(&file, "theirs").unwrap();
         assert!(matches!(replace(&file, "a", "b"), Err(Error::Changed(_))));
         assert!(matches!(create(&file, "b"), Err(Error::Changed(_))));
+        assert!(matches!(remove(&file, "b"), Err(Error::Changed(_))));
         assert_eq!(fs::read_to_string(&file).unwrap(), "theirs");
         assert_eq!(names(folder.path()), ["f"]);
         assert!(matches!(replace(&folder.path().join("none"), "", ""), Err(Error::File { .. })));
