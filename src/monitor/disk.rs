@@ -147,9 +147,16 @@ impl Disk {
     }
 
     fn keep_size(&mut self, most: u64) -> Result<(), Error> {
-        while sqlite::bytes(&self.connection)? > most && self.rows > 0 {
-            let share = (self.rows / 16).max(1);
-            self.delete_oldest(share)?;
+        while sqlite::bytes(&self.connection)? > most {
+            // Sums are kept longer, but not so long that no request is.
+            let sums = sums::count(&self.connection)?;
+            if sums > self.rows {
+                sums::delete_oldest(&self.connection, sums / 16)?;
+            } else if self.rows > 0 {
+                self.delete_oldest((self.rows / 16).max(1))?;
+            } else {
+                break;
+            }
         }
         Ok(())
     }

@@ -120,6 +120,18 @@ impl Sum {
     }
 }
 
+/// Lines in the file.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT count(*) FROM hours", [], |row| row.get(0))
+}
+
+/// Deletes the oldest lines, at least so many and an hour of them.
+pub(super) fn delete_oldest(connection: &Connection, lines: u64) -> rusqlite::Result<()> {
+    let last = "SELECT hour FROM hours ORDER BY hour LIMIT 1 OFFSET ?1";
+    connection.execute(&format!("DELETE FROM hours WHERE hour <= ({last})"), [lines])?;
+    Ok(())
+}
+
 /// Adds sums to those in the file.
 pub(super) fn write(
     transaction: &Transaction<'_>,

@@ -98,6 +98,27 @@ async fn the_file_gets_smaller() {
     assert_eq!(bodies, left, "bodies leave with their rows");
 }
 
+#[tokio::test]
+async fn sums_do_not_crowd_requests_out() {
+    let log = Log::new();
+    for second in 0..50 {
+        log.record(answered(ago(Duration::from_secs(second))));
+    }
+    assert_eq!(log.count().await, 50);
+    let lines = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 9000)
+         INSERT INTO hours SELECT unixepoch() / 3600 - n, 'd', 200, 'a', 'a-name-of-some-length', '', 1, 0, 0, 0, 0, 0, 0, 0 FROM n";
+    log.file().execute_batch(lines).unwrap();
+    let size = 1 << 18;
+    log.monitor.configure(keeping(Retention { size, ..SETTINGS.retention }), Redactor::default());
+    let hours = || {
+        let count = "SELECT count(*) FROM hours";
+        log.file().query_row(count, [], |row| row.get::<_, u64>(0)).unwrap()
+    };
+    eventually("the oldest sums are gone", async || hours() < 8_000).await;
+    assert!(hours() > 100, "{} are left", hours());
+    assert_eq!(log.count().await, 50);
+}
+
 async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..200 {
         if is_so().await {
