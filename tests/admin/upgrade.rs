@@ -190,7 +190,8 @@ async fn a_stopped_gateway_stays_stopped() {
     let account = Account::new("only", CHAT, "http://127.0.0.1:1");
     let (mut gateway, console) = harness::start(Config::new().account(account)).await;
     let began = console.read("/api/status").await["process_started"].clone();
-    assert_eq!(console.send(post("/api/stop", "")).await.json()["state"], "stopped");
+    console.send(post("/api/stop", "")).await;
+    console.status("the stop", |status| status["state"] == "stopped").await;
     let mut command = gateway.home.run();
     command.arg("--upgrade").stdout(Stdio::null()).stderr(Stdio::null());
     let mut next = command.spawn().unwrap();

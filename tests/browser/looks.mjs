@@ -18,7 +18,7 @@ const SCREENS = {
 export const looks = Object.fromEntries(Object.entries(SCREENS).map(([name, options]) => [
   `every page is accessible: ${name}`,
   async ({ browser }) => {
-    // The policy of the page forbids a script from outside; it has been tried without this before.
+    // The policy of the page forbids a script from outside; lesson.mjs runs under it.
     const page = await enter(browser, { ...options, bypassCSP: true });
     const wrong = [];
     for (const each of PAGES) {

@@ -14,6 +14,7 @@ for name in "${LEVITY_CHROMIUM:-chromium}" chromium-browser google-chrome google
 done
 if [ -z "$LEVITY_CHROMIUM" ]; then
   echo "skipped: there is no Chromium here; install it (Debian's package is chromium), or name it in LEVITY_CHROMIUM"
+  echo "0 passed, 0 failed"
   exit
 fi
 
