@@ -280,8 +280,10 @@ pub(in crate::dialects::openai_chat) fn usage(json: &[u8]) -> Option<Usage> {
     let reasoning = usage.completion_tokens_details.reasoning_tokens.unwrap_or(0);
     let (read, said) = (input.unwrap_or(0), output.unwrap_or(0));
     // xAI leaves the thoughts out of `completion_tokens`.
-    if reasoning > said || reasoning > 0 && usage.total_tokens == Some(read + said + reasoning) {
-        output = Some(said + reasoning);
+    let both = said.saturating_add(reasoning);
+    let is_beside = usage.total_tokens == Some(read.saturating_add(both));
+    if reasoning > said || reasoning > 0 && is_beside {
+        output = Some(both);
     }
     Some(Usage {
         input: read,
