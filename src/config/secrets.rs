@@ -10,6 +10,7 @@ impl Config {
         let accounts = self.accounts.iter();
         let keys = accounts.clone().map(|account| account.api_key.expose());
         let headers = accounts.clone().flat_map(|account| account.headers.iter());
+        let headers = headers.chain(self.telemetry.iter().flat_map(|telemetry| &telemetry.headers));
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
         let ways = accounts.clone().filter_map(|account| account.way_out.proxies());
         let proxies = ways.chain(self.proxy.outbound.proxies());
@@ -45,6 +46,7 @@ mod tests {
     #[test]
     fn all_of_them_are_found() {
         let text = r#"
+telemetry: { otlp: "http://collector:4318", headers: { authorization: of-the-collector } }
 proxy: { api_key: sk-of-the-client, outbound: { url: "http://me:of-all%21@proxy:1" } }
 accounts:
 - { name: a, provider: openai, api_key: of-openai, headers: { x-team: of-a-header } }
@@ -67,6 +69,7 @@ accounts:
             "of-one",
             "of-the-app",
             "of-the-user",
+            "of-the-collector",
         ] {
             assert!(found.contains(&secret), "{secret} in {found:?}");
         }
