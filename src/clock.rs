@@ -38,6 +38,11 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// A duration in whole milliseconds, as they are written down.
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The longest wait that is kept: what exceeds it is as good as for ever.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 

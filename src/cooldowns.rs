@@ -1,8 +1,7 @@
 //! The file that keeps the providers' cooldowns over a restart.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::clock::Now;
+use crate::config::private;
 use crate::pool::Pool;
 use crate::pool::kept::Kept;
 use crate::proxy::live::Live;
@@ -62,7 +62,7 @@ impl Cooldowns {
         if !is_news {
             return;
         }
-        if let Err(error) = replace(&self.path, &kept) {
+        if let Err(error) = keep(&self.path, &kept) {
             // Said once; the next change is the next attempt.
             log::warn!(
                 "cannot keep cooldowns for the next start: {}: {error}",
@@ -81,14 +81,6 @@ fn read(path: &Path) -> io::Result<Vec<Kept>> {
     }
 }
 
-/// In one step: a reader finds the old file or the new one, whole.
-fn replace(path: &Path, kept: &[Kept]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let draft = path.with_extension(std::process::id().to_string());
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(&serde_json::to_vec(kept)?)?;
-    fs::rename(&draft, path)
+fn keep(path: &Path, kept: &[Kept]) -> io::Result<()> {
+    private::replace(path, &serde_json::to_string(kept)?)
 }

@@ -26,7 +26,7 @@ pub mod token;
 pub mod try_it;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -88,11 +88,6 @@ pub fn router(admin: Admin) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn_with_state(admin.clone(), guard::guard))
         .with_state(admin)
-}
-
-/// A duration as the API writes it: whole milliseconds.
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A time as the API writes it: RFC 3339 in UTC, with milliseconds.

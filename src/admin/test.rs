@@ -8,10 +8,11 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use super::Admin;
 use super::accounts::{Name, unknown};
 use super::ask::{self, Message, Words};
 use super::error::{Body, Error};
-use super::{Admin, millis};
+use crate::clock::milliseconds;
 use crate::config::edit::mask::COVER;
 use crate::dialects::{self, Dialect};
 use crate::pool::account::Account;
@@ -93,8 +94,8 @@ async fn test(
     Ok(Json(Outcome {
         ok,
         status: answer.as_ref().ok().map(|answered| answered.status.as_u16()),
-        first_byte_ms: answer.as_ref().ok().map(|answered| millis(answered.first_byte)),
-        total_ms: millis(total),
+        first_byte_ms: answer.as_ref().ok().map(|answered| milliseconds(answered.first_byte)),
+        total_ms: milliseconds(total),
         model,
         message: without_key(&message, account),
     }))

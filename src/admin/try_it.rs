@@ -14,7 +14,8 @@ use ureq::Agent;
 
 use super::ask::{self, Listener, Message, Words};
 use super::error::{Body, Error};
-use super::{Admin, change, millis};
+use super::{Admin, change};
+use crate::clock::milliseconds;
 use crate::config::Secret;
 use crate::dialects::{self, Dialect};
 use crate::proxy::enter::PROBE;
@@ -76,7 +77,7 @@ async fn try_it(
     let ready = ready(&admin, &wanted)?;
     let began = Instant::now();
     let outcome = change::blocking(move || send(&ready, began)).await?;
-    Ok(Json(Outcome { total_ms: millis(began.elapsed()), ..outcome }))
+    Ok(Json(Outcome { total_ms: milliseconds(began.elapsed()), ..outcome }))
 }
 
 fn ready(admin: &Admin, wanted: &Wanted) -> Result<Ready, Error> {
@@ -177,7 +178,7 @@ fn hear(response: http::Response<ureq::Body>, dialect: Dialect, began: Instant) 
         match reader.read(&mut chunk) {
             Ok(0) => break None,
             Ok(length) => {
-                outcome.first_byte_ms.get_or_insert_with(|| millis(began.elapsed()));
+                outcome.first_byte_ms.get_or_insert_with(|| milliseconds(began.elapsed()));
                 let read = chunk.get(..length).unwrap_or_default();
                 match &mut listener {
                     Some(listener) => listener.push(read),

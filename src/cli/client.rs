@@ -50,6 +50,10 @@ fn configured_port(target: &Target, environment: &Environment) -> Result<Option<
     Ok(console.enabled.then_some(console.port))
 }
 
+/// A body that says nothing.
+#[derive(Serialize)]
+struct Bare {}
+
 /// A request that says nothing.
 const NOTHING: Option<&()> = None;
 
@@ -112,6 +116,11 @@ impl Client {
     /// `GET` of a path that answers JSON.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.ask(&Method::GET, path, NOTHING)
+    }
+
+    /// `POST` to a path that needs no more said, and answers JSON.
+    pub fn order<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.post(path, &Bare {})
     }
 
     /// `POST` of a JSON body to a path that answers JSON.

@@ -11,7 +11,7 @@ use url::form_urlencoded::Serializer;
 
 use super::client::{Client, Target};
 use crate::admin::log::Page;
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::config::environment::Environment;
 use crate::error::Failure;
 use crate::monitor;
@@ -216,7 +216,7 @@ impl Arguments {
 fn since(text: &str) -> Result<Time, Failure> {
     if let Ok(past) = humantime::parse_duration(text) {
         let past = Now::read().since_epoch().saturating_sub(past);
-        return Ok(Time(u64::try_from(past.as_millis()).unwrap_or(u64::MAX)));
+        return Ok(Time(clock::milliseconds(past)));
     }
     let wrong = || {
         Failure::wrong(format!("invalid value {text:?} for --since"))

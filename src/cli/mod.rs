@@ -50,13 +50,13 @@ pub enum Command {
     /// Say what the running gateway is about
     Status(status::Arguments),
     /// Open the running gateway's proxy port
-    Start(start::Arguments),
+    Start(status::Arguments),
     /// Close the running gateway's proxy port; its console stays
     Stop(stop::Arguments),
     /// Show the request log; of one request, with its id, everything
     Log(Box<log::Arguments>),
     /// Have the running gateway read its config again
-    Reload(reload::Arguments),
+    Reload(status::Arguments),
     /// Show how each account of the running gateway fares
     Accounts(accounts::Arguments),
 }

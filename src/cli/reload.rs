@@ -2,27 +2,10 @@
 
 use std::io::Write;
 
-use clap::Args;
-use serde::Serialize;
-
-use super::client::{Client, Target};
-use super::status;
+use super::client::Client;
+use super::status::{self, Arguments};
 use crate::config::environment::Environment;
 use crate::error::Failure;
-
-/// The arguments of `levity reload`.
-#[derive(Args, Debug, PartialEq, Eq)]
-pub struct Arguments {
-    #[command(flatten)]
-    target: Target,
-    /// Print what the admin API says, as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// A request that says nothing.
-#[derive(Serialize)]
-struct Nothing {}
 
 /// Has the gateway load its config; one that it does not take leaves the old one at work.
 pub fn run(
@@ -31,6 +14,6 @@ pub fn run(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let client = Client::new(&arguments.target, environment)?;
-    let status = client.post("/api/reload", &Nothing {})?;
+    let status = client.order("/api/reload")?;
     status::print(&status, arguments.json, out)
 }

@@ -2,27 +2,10 @@
 
 use std::io::Write;
 
-use clap::Args;
-use serde::Serialize;
-
-use super::client::{Client, Target};
-use super::status;
+use super::client::Client;
+use super::status::{self, Arguments};
 use crate::config::environment::Environment;
 use crate::error::Failure;
-
-/// The arguments of `levity start`.
-#[derive(Args, Debug, PartialEq, Eq)]
-pub struct Arguments {
-    #[command(flatten)]
-    target: Target,
-    /// Print what the admin API says, as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// A request that says nothing.
-#[derive(Serialize)]
-struct Nothing {}
 
 /// Has the gateway open its port; one that is open already stays.
 pub fn run(
@@ -31,6 +14,6 @@ pub fn run(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let client = Client::new(&arguments.target, environment)?;
-    let status = client.post("/api/start", &Nothing {})?;
+    let status = client.order("/api/start")?;
     status::print(&status, arguments.json, out)
 }

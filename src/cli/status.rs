@@ -9,14 +9,14 @@ use crate::admin::state::{Proxy, Status};
 use crate::config::environment::Environment;
 use crate::error::Failure;
 
-/// The arguments of `levity status`.
+/// The arguments of `levity status`, and of the commands that print the same: `start` and `reload`.
 #[derive(Args, Debug, PartialEq, Eq)]
 pub struct Arguments {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     /// Print what the admin API says, as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Asks the running gateway and prints what it says.

@@ -1,11 +1,13 @@
 //! The configuration's file replaced in one step: whoever reads it finds the old text or the new one.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+
+use super::private;
 
 /// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +50,7 @@ pub fn replace(path: &Path, before: &str, after: &str) -> Result<(), Error> {
 pub fn create(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |reason| Error::File { path: path.to_owned(), reason };
     let folder = path.parent().unwrap_or(path);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    private::folder(folder).map_err(failed)?;
     let draft = draft(path);
     // A link is never made over a file that is there.
     let outcome = write(&draft, text).and_then(|_| fs::hard_link(&draft, path));

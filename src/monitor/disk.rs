@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use super::record::{Record, Time};
 use super::sums::{self, Sums};
 use crate::address;
+use crate::clock::milliseconds;
 use crate::config::Retention;
 use crate::sqlite::{self, Error, Layout, begin};
 
@@ -102,7 +103,7 @@ impl Disk {
     /// Deletes what is too old or too much, and gives the room back. `now` is in milliseconds since 1970.
     pub(super) fn retain(&mut self, retention: Retention, now: Time) -> Result<(), Error> {
         let days = Duration::from_hours(24) * retention.days;
-        let kept = u64::try_from(days.as_millis()).unwrap_or(u64::MAX);
+        let kept = milliseconds(days);
         self.delete_before(Time(now.0.saturating_sub(kept)).first_number())?;
         self.keep_rows(retention.rows)?;
         self.keep_size(retention.size)?;

@@ -89,7 +89,7 @@ impl Account {
             identity: identity(&self.config),
             rests,
             cause: rested.cause,
-            until_ms: u64::try_from(until.since_epoch().as_millis()).unwrap_or(u64::MAX),
+            until_ms: clock::milliseconds(until.since_epoch()),
             strikes: rested.strikes,
         }
     }

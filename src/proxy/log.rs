@@ -8,6 +8,7 @@ pub(super) use tracing::{debug, error};
 
 use super::exchange::{Choice, Exchange};
 use crate::address;
+use crate::clock::milliseconds;
 
 /// Writes the line of a request that is over, so long after it began.
 pub fn line(exchange: &Exchange, total: Duration) {
@@ -55,11 +56,6 @@ pub fn explanation(exchange: &Exchange) -> Vec<String> {
         format!("after {after} ms: {}", each.collect::<Vec<_>>().join("; "))
     };
     exchange.choices.iter().map(choice).collect()
-}
-
-/// Whole milliseconds.
-pub fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Every attempt, in order: `google-1: 429 (rate limit); google-2: 200 (answered)`.

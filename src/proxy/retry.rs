@@ -108,8 +108,10 @@ fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
     let (tried, now) = (exchange.tried(), Instant::now());
     if exchange.live.explains() {
         let considered = pool.explain(&want, &tried, now);
-        // Who waits looks often, and mostly finds the same.
-        if exchange.choices.last().is_none_or(|last| last.considered != considered) {
+        // Where there is no choice nothing is to be explained; who waits looks often, and mostly finds the same.
+        if !considered.is_empty()
+            && exchange.choices.last().is_none_or(|last| last.considered != considered)
+        {
             exchange.choices.push(Choice { at: now, considered });
         }
     }

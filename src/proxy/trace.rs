@@ -17,6 +17,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
 use super::exchange::{Exchange, Trial};
+use crate::clock;
 use crate::config::Account;
 use crate::ir::usage::Usage;
 use crate::metrics::{self, Seen};
@@ -200,7 +201,7 @@ fn after(start: SystemTime, delay: Duration) -> SystemTime {
 }
 
 fn milliseconds(duration: Duration) -> i64 {
-    number(super::log::milliseconds(duration))
+    number(clock::milliseconds(duration))
 }
 
 fn number<N: TryInto<i64>>(count: N) -> i64 {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::exchange::{Call, Exchange};
-use super::log::{self, milliseconds};
+use super::log;
 use super::reply::Reply;
 use super::trace;
+use crate::clock::milliseconds;
 use crate::metrics::{self, Metrics, Seen};
 use crate::monitor::Monitor;
 use crate::monitor::record::{Record, Row, Time, Tried, Word};
@@ -92,12 +93,6 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
             ms: milliseconds(trial.took),
         })
         .collect();
-    // Where one account was asked, as there is no other, nothing is to be explained.
-    let has_choice = match &*exchange.choices {
-        [] => false,
-        [only] => only.considered.len() > 1,
-        [_, _, ..] => true,
-    };
     let usage = exchange.usage.unwrap_or_default();
     let time = exchange.began.since_epoch().as_millis();
     let path = std::mem::take(&mut exchange.path);
@@ -129,7 +124,7 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
     Record {
         row,
         trail,
-        explain: if has_choice { log::explanation(exchange) } else { Vec::new() },
+        explain: log::explanation(exchange),
         error: exchange.error.take(),
         bodies: exchange.bodies.take(),
     }

@@ -35,7 +35,7 @@ pub(super) struct Ending {
 impl Ending {
     /// Says how long connections stay open without a request.
     pub(super) fn set_patience(&self, patience: Duration) {
-        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let patience = crate::clock::milliseconds(patience);
         self.patience.store(patience, Ordering::Relaxed);
     }
 
