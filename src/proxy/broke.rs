@@ -1,6 +1,6 @@
 //! What broke in the middle of an attempt: the client, the account, or a connection that had gone stale.
 
-use pingora::{Error, ErrorSource};
+use pingora::{Error, ErrorSource, ErrorType};
 
 use super::exchange::Exchange;
 use super::replay;
@@ -81,5 +81,8 @@ fn judge_unheard(exchange: &mut Exchange) -> Option<Trouble> {
 pub fn reason(error: &Error) -> String {
     let root = error.root_cause();
     let refused = root.downcast_ref::<Refused>().map(ToString::to_string);
-    refused.unwrap_or_else(|| error.etype().as_str().to_owned())
+    refused.unwrap_or_else(|| match error.etype() {
+        ErrorType::ConnectRefused => "connection refused".to_owned(),
+        kind => kind.as_str().to_owned(),
+    })
 }

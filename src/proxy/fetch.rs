@@ -70,12 +70,7 @@ impl Fetch {
         let connected = self.connector.get_http_session(&peer).await;
         let (mut session, _) = connected.map_err(|error| {
             destination.forget_address();
-            let reason = if *error.etype() == ErrorType::ConnectRefused {
-                "connection refused".to_owned()
-            } else {
-                broke::reason(&error)
-            };
-            format!("cannot connect to {}: {reason}", destination.authority())
+            format!("cannot connect to {}: {}", destination.authority(), broke::reason(&error))
         })?;
         session.set_read_timeout(Some(patience));
         let asked = ask(&mut session, destination, request, began).await;
