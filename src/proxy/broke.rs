@@ -81,8 +81,9 @@ fn judge_unheard(exchange: &mut Exchange) -> Option<Trouble> {
 pub fn reason(error: &Error) -> String {
     let root = error.root_cause();
     let refused = root.downcast_ref::<Refused>().map(ToString::to_string);
-    refused.unwrap_or_else(|| match error.etype() {
-        ErrorType::ConnectRefused => "connection refused".to_owned(),
-        kind => kind.as_str().to_owned(),
+    refused.unwrap_or_else(|| {
+        let kind = error.etype();
+        let is_refused = *kind == ErrorType::ConnectRefused;
+        if is_refused { "connection refused" } else { kind.as_str() }.to_owned()
     })
 }

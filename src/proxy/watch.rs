@@ -46,12 +46,14 @@ impl Watch {
     /// A request is over, so long after it began; what its record needs is taken out of the exchange. `headers` are the
     /// client's.
     pub fn end(&self, exchange: &mut Exchange, headers: &HeaderMap, total: Duration) {
-        exchange.open_stream = None;
+        // It is counted before it is no longer open: who sees the one sees the other.
+        let open_stream = exchange.open_stream.take();
         if exchange.quiet {
             return;
         }
         let seen = seen(exchange, total);
         self.metrics.count(&seen);
+        drop(open_stream);
         if let Some(tracer) = self.traces.tracer() {
             trace::tell(&tracer, exchange, headers, &seen);
         }
