@@ -7,7 +7,7 @@ use crate::support::proxy::{LOGIN, LOGIN_IN_URL, Manner, Proxy, Speech};
 use crate::support::samples::{self, MODEL};
 use crate::support::script::{Answer, Seen};
 use crate::support::tls::{Authority, Offer};
-use crate::support::upstream::{Upstream, nobody};
+use crate::support::upstream::{SOME_LOST, Upstream, nobody};
 
 const CHAT: Dialect = Dialect::OpenAiChat;
 /// A name that no resolver knows: whoever reaches it was led there by a proxy.
@@ -134,11 +134,12 @@ async fn connections_through_a_proxy_are_kept() {
         let gateway =
             Gateway::start(&Config::new().account(account(FAR, &proxy.url(scheme)))).await;
         let mut connection = gateway.connect().await;
-        for _ in 0..3 {
+        for _ in 0..10 {
             let call = samples::call(CHAT, MODEL);
             assert_eq!(connection.send(&call).await.unwrap().status, 200);
         }
-        assert_eq!(proxy.asked().len(), 1, "connections");
+        let connections = proxy.asked().len();
+        assert!(connections < SOME_LOST, "{connections} connections");
     }
 }
 
@@ -156,15 +157,14 @@ async fn accounts_with_different_proxies_share_no_connection() {
         .env("HTTP_PROXY", proxy.url("http"))
         .set("pool", "scheduling", "balance");
     let gateway = Gateway::start(&config).await;
-    // One client after the other has its answer: the connection is back before it is needed again.
-    let mut connection = gateway.connect().await;
     for _ in 0..8 {
-        let call = samples::call(CHAT, MODEL);
-        assert_eq!(connection.send(&call).await.unwrap().status, 200);
+        assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
     }
+    let (asked, direct) = (proxy.asked().len(), upstream.connections() - proxy.asked().len());
+    assert!(asked >= 2, "{asked} connections for two accounts through the proxy");
+    assert!(direct >= 2, "{direct} connections for two accounts without it");
     let target = upstream.address.to_string();
-    assert_eq!(proxy.asked(), [target.clone(), target], "a proxied account has one connection");
-    assert_eq!(upstream.connections(), 4);
+    assert!(proxy.asked().iter().all(|asked| *asked == target));
 }
 
 #[tokio::test]

@@ -17,6 +17,10 @@ use super::tls::{Authority, Offer};
 use super::wire::{Reader, Rest};
 use super::{eventually, within};
 
+/// Requests one after the other that keep their connection make fewer connections than this. Not always one: now and
+/// then Pingora's idle watcher still holds a connection that is wanted, and another one is opened instead.
+pub(crate) const SOME_LOST: usize = 5;
+
 type Script = dyn Fn(&Seen) -> Answer + Send + Sync;
 
 /// A running scripted provider; it ends with the test.
