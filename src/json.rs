@@ -60,12 +60,12 @@ pub fn elements(text: &[u8], mut each: impl FnMut(Range<usize>)) -> Result<(), M
 }
 
 /// The value of an object's own member, found without reading what stands before it, as token counts behind a long answer
-/// are. `quoted` is its name in quotes. `None` where it is not there, or cannot be told so cheaply.
+/// are. `name` finds its name in quotes. `None` where it is not there, or cannot be told so cheaply.
 ///
 /// A quote in a string is escaped, so a name in bare quotes with a colon behind it is a key. It is the object's own where
 /// the object that it stands in ends with the text.
-pub fn late_member<'a>(body: &'a [u8], quoted: &[u8]) -> Option<&'a [u8]> {
-    let key = memmem::find(body, quoted)?;
+pub fn late_member<'a>(body: &'a [u8], name: &memmem::Finder<'_>) -> Option<&'a [u8]> {
+    let (key, quoted) = (name.find(body)?, name.needle());
     if body.get(key.checked_sub(1)?) == Some(&b'\\') {
         return None;
     }
@@ -436,7 +436,8 @@ mod tests {
     #[test]
     fn finds_an_own_member_by_its_name() {
         let found = |text: &'static str| {
-            late_member(text.as_bytes(), b"\"u\"").map(|value| std::str::from_utf8(value).unwrap())
+            late_member(text.as_bytes(), &memmem::Finder::new("\"u\""))
+                .map(|value| std::str::from_utf8(value).unwrap())
         };
         assert_eq!(found(r#"{"a":1,"u" : {"u":[2]} ,"b":"x}"} "#), Some(r#"{"u":[2]}"#));
         assert_eq!(found(r#"{"u":1,"u":2}"#), Some("2"), "parsers take the last one");
@@ -466,7 +467,7 @@ mod tests {
                 }
             });
             let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
-            if whole.is_ok() && is_json && let Some(late) = late_member(text.as_bytes(), b"\"u\"") {
+            if whole.is_ok() && is_json && let Some(late) = late_member(text.as_bytes(), &memmem::Finder::new("\"u\"")) {
                 proptest::prop_assert_eq!(Some(late), last.map(str::as_bytes));
             }
         }
@@ -487,7 +488,7 @@ mod tests {
 
         #[test]
         fn never_panics(bytes: Vec<u8>) {
-            let _ = late_member(&bytes, &[]);
+            let _ = late_member(&bytes, &memmem::Finder::new(""));
             let _ = members(&bytes, |_, _| ());
             let _ = elements(&bytes, |_| ());
         }

@@ -74,7 +74,7 @@ struct Shared {
     streams: IntGauge,
     /// What is read when somebody asks: one at a time.
     asked: Mutex<Asked>,
-    series: ArcSwap<HashMap<Labels, Arc<Series>>>,
+    series: ArcSwap<HashMap<Labels, Arc<Series>, ahash::RandomState>>,
     models: Mutex<HashSet<Arc<str>>>,
 }
 

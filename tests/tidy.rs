@@ -37,6 +37,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("env::var", &["src/config/"]),
     ("dialects::render_error", &["src/proxy/refuse.rs"]),
     ("SystemTime::now", &["src/clock.rs", "src/demo/"]),
+    ("unsafe", &["src/proxy/cork.rs"]),
 ];
 
 const DIALECTS: [&str; 4] = ["openai_chat", "openai_responses", "anthropic", "gemini"];

@@ -24,6 +24,7 @@ pub mod admit;
 pub mod attempt;
 pub mod broke;
 pub mod conversation;
+pub mod cork;
 pub mod retry;
 pub mod upstream;
 
@@ -47,6 +48,7 @@ pub mod refuse;
 pub mod trace;
 pub mod watch;
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,8 +58,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::clock::Now;
@@ -158,6 +161,22 @@ impl ProxyHttp for Gateway {
                 Err(retry::move_on(exchange, trouble))
             }
         }
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        peer: &HttpPeer,
+        socket: RawFd,
+        _digest: Option<&Digest>,
+        exchange: &mut Self::CTX,
+    ) -> Result<()> {
+        // Over TLS it may be the connection of other requests too (HTTP/2).
+        if !peer.tls() {
+            exchange.gate.cork.set(socket);
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(

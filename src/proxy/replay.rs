@@ -24,6 +24,7 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::{Error, ErrorType, Result};
 use pingora_timeout::fast_timeout::fast_sleep;
 
+use super::cork::Cork;
 use super::live::Cut;
 
 /// The upstream kept silent for longer than it may.
@@ -50,6 +51,8 @@ pub struct Gate {
     alive: AtomicBool,
     /// Where the real session is left when this one is dropped.
     home: Mutex<Option<Box<ServerSession>>>,
+    /// Whether the connection to the upstream keeps back what is written.
+    pub cork: Cork,
 }
 
 impl Gate {
@@ -62,11 +65,13 @@ impl Gate {
             head: Mutex::new(None),
             alive: AtomicBool::new(false),
             home: Mutex::new(None),
+            cork: Cork::default(),
         }
     }
 
     /// Keeps the response back: an attempt begins. The upstream has `patience` to begin its answer.
     pub fn hold(&self, patience: Duration) {
+        self.cork.forget();
         self.held.store(true, Ordering::Relaxed);
         self.wait(patience);
     }
@@ -356,6 +361,7 @@ impl CustomSession for Replay {
 
     /// Polled all through an attempt: it is how a client that leaves is noticed, and an upstream that stalls.
     async fn read_body_or_idle(&mut self, _no_body_expected: bool) -> Result<Option<Bytes>> {
+        self.gate.cork.pull().await;
         loop {
             let Self { inner, gate, timer, keepalive, cut, .. } = self;
             tokio::select! {

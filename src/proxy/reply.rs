@@ -1,8 +1,10 @@
 //! The way back: an account's answer as it comes in, until it is known to have begun, and what the client hears of it.
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use pingora::http::ResponseHeader;
 
 use super::attempt::{Attempt, Plan};
@@ -93,6 +95,12 @@ static HOP_BY_HOP: [HeaderName; 8] = [
 ];
 /// The provider's own id of the exchange, and the name under which it is passed on.
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Where an answer says what it cost. Finders are made once: to make one costs as much as to use it.
+static USAGE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"usage\""));
+/// The same, in Gemini's words.
+static USAGE_METADATA: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"usageMetadata\""));
+static ERROR: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"error\""));
+
 static UPSTREAM_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
 impl Reply {
@@ -286,11 +294,11 @@ impl Reply {
             return None;
         }
         let counted = match call.dialect {
-            Dialect::Gemini => &b"\"usageMetadata\""[..],
-            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => b"\"usage\"",
+            Dialect::Gemini => &*USAGE_METADATA,
+            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => &*USAGE,
         };
         if let Some(usage) = json::late_member(body, counted)
-            && memmem::find(body, b"\"error\"").is_none()
+            && ERROR.find(body).is_none()
         {
             self.usage = dialects::parse_usage(call.dialect, usage);
             return None;

@@ -126,6 +126,49 @@ async fn both_sides_keep_their_connections() {
     assert!(upstream.connections() < SOME_LOST, "{} connections", upstream.connections());
 }
 
+/// A server that looks once at each request of the gateway's connection: gives what it saw, and answers when it has it all.
+#[cfg(target_os = "linux")]
+async fn first_looks(listener: tokio::net::TcpListener, looks: tokio::sync::mpsc::Sender<String>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let answer = samples::answer(CHAT).to_string();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json";
+    let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut space = vec![0; 1 << 16];
+    loop {
+        let read = connection.read(&mut space).await.unwrap();
+        let look = String::from_utf8(space[..read].to_vec()).unwrap();
+        if read == 0 || looks.send(look.clone()).await.is_err() {
+            return;
+        }
+        if !look.ends_with('}') {
+            connection.read(&mut space).await.unwrap();
+        }
+        connection.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_head_and_its_body_arrive_together() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let root = format!("http://{}", listener.local_addr().unwrap());
+    let (looks, mut seen) = tokio::sync::mpsc::channel(1);
+    let server = tokio::spawn(first_looks(listener, looks));
+    let gateway = Gateway::start(&Config::new().account(Account::new("only", CHAT, &root))).await;
+    let mut connection = gateway.connect().await;
+    for _ in 0..20 {
+        let call = samples::call(CHAT, MODEL);
+        let (reply, look) = tokio::join!(connection.send(&call), seen.recv());
+        assert_eq!(reply.unwrap().status, 200);
+        let look = look.unwrap();
+        let (head, body) = look.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST ") && body.ends_with('}'), "{look}");
+    }
+    server.abort();
+}
+
 #[tokio::test]
 async fn answers_of_the_gateways_own_keep_the_connection() {
     let upstream = Upstream::always(samples::good(CHAT)).await;
