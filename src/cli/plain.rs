@@ -133,7 +133,7 @@ fn is_source(field: &Field) -> bool {
 
 /// Whether a text is written as it is, also in quotes. It looks at every byte, so that the compiler can take many at once.
 fn is_plain(text: &str) -> bool {
-    let plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    let plain = |byte: u8| matches!(byte, b' '..=b'!' | b'#'..=b'[' | b']'..=b'~');
     text.bytes().fold(true, |all, byte| all & plain(byte))
 }
 
