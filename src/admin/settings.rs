@@ -85,6 +85,15 @@ pub struct Pool {
     pub max_attempts: u32,
     pub max_concurrency: u32,
     pub queue: Queue,
+    pub hedge: Hedge,
+}
+
+/// `pool.hedge`
+#[derive(Debug, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "as in the file")]
+pub struct Hedge {
+    pub after: String,
+    pub budget: String,
 }
 
 /// `pool.queue`
@@ -251,7 +260,7 @@ fn settings_of(admin: &Admin) -> Settings {
 
 fn values(config: &Config) -> Values {
     let config::Proxy { timeouts, keepalive, .. } = &config.proxy;
-    let config::Pool { scheduling, max_attempts, max_concurrency, queue } = config.pool;
+    let config::Pool { scheduling, max_attempts, max_concurrency, queue, hedge } = config.pool;
     let config::Monitor { enabled, bodies, retention } = config.monitor;
     Values {
         proxy: Proxy {
@@ -275,6 +284,10 @@ fn values(config: &Config) -> Values {
             max_attempts: max_attempts.get(),
             max_concurrency,
             queue: Queue { size: queue.size, wait: duration(queue.wait) },
+            hedge: Hedge {
+                after: hedge.after.map_or_else(|| "off".to_owned(), |late| late.to_string()),
+                budget: hedge.budget.to_string(),
+            },
         },
         monitor: Monitor {
             enabled,

@@ -8,16 +8,16 @@ use bytesize::ByteSize;
 
 use super::account;
 use super::forms::{
-    choice, choice_or_off, client_key, duration, duration_or_off, model, number, positive,
-    redis_url, size, truth,
+    choice, choice_or_off, client_key, duration, duration_or_off, late_or_off, model, number,
+    positive, redis_url, share, size, truth,
 };
 use super::outbound;
 use super::reader::{Key, Reader, Section};
 use super::telemetry;
 use super::yaml::Node;
 use super::{
-    AuthMode, Config, Console, Monitor, Pool, Proxy, Queue, Retention, Scheduling, Secret, State,
-    Timeouts,
+    AuthMode, Config, Console, Hedge, Monitor, Pool, Proxy, Queue, Retention, Scheduling, Secret,
+    Share, State, Timeouts,
 };
 
 /// `proxy.auth_mode`.
@@ -203,12 +203,19 @@ fn pool(reader: &mut Reader<'_>, root: &mut Section) -> Pool {
         wait: reader.value(&mut inner, "wait", duration).unwrap_or(Duration::from_secs(30)),
     };
     reader.finish(inner);
+    let mut inner = reader.section(&mut section, "hedge");
+    let hedge = Hedge {
+        after: reader.value(&mut inner, "after", late_or_off).flatten(),
+        budget: reader.value(&mut inner, "budget", share).unwrap_or(Share(500)),
+    };
+    reader.finish(inner);
     reader.finish(section);
     Pool {
         scheduling: scheduling.unwrap_or(Scheduling::CacheFirst),
         max_attempts: max_attempts.unwrap_or(NonZeroU32::MIN.saturating_add(2)),
         max_concurrency: max_concurrency.unwrap_or(0),
         queue,
+        hedge,
     }
 }
 

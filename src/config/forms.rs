@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::Secret;
+use super::{Late, Secret, Share};
 use super::problem::{alternatives, nearest};
 use super::yaml::{Scalar, Style};
 
@@ -81,6 +81,38 @@ pub(super) fn duration_or_off(scalar: &Scalar) -> Result<Option<Duration>, Wrong
             .map(Some)
             .map_err(|_| Wrong::expected("off, or a duration with its unit, such as 15s")),
     }
+}
+
+/// How late an answer must be: a percentile of the measured times, a duration, or `off`.
+pub(super) fn late_or_off(scalar: &Scalar) -> Result<Option<Late>, Wrong> {
+    let text = scalar.text.trim();
+    match (text, scalar.style) {
+        ("off", _) | ("false", Style::Plain) => return Ok(None),
+        _ => {}
+    }
+    let percentile = text.strip_prefix('p').and_then(|digits| digits.parse().ok());
+    let late = match percentile {
+        Some(percentile) => (50..=99).contains(&percentile).then_some(Late::Percentile(percentile)),
+        None => duration(scalar).ok().map(Late::After),
+    };
+    late.map(Some).ok_or_else(|| {
+        Wrong::expected("off, a percentile from p50 to p99, or a duration with its unit, such as 2s")
+    })
+}
+
+/// A part of a whole, in percent.
+pub(super) fn share(scalar: &Scalar) -> Result<Share, Wrong> {
+    let wrong = || Wrong::expected("a share from 0.1% to 100%, such as 5%");
+    let (whole, part) = {
+        let number = scalar.text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end();
+        number.split_once('.').unwrap_or((number, "0"))
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(part) || part.len() > 2 {
+        return Err(wrong());
+    }
+    let hundredths = format!("{whole}{part:0<2}").parse().map_err(|_| wrong())?;
+    (10..=10_000).contains(&hundredths).then_some(Share(hundredths)).ok_or_else(wrong)
 }
 
 /// A number of bytes within `range`.
@@ -222,6 +254,29 @@ mod tests {
             &[("10s", seconds(10)), ("1m 30s", seconds(90)), ("5m", seconds(300)), ("500ms", half)],
         );
         check(duration, &[("10", None), ("0s", None), ("2days", None), ("-1s", None), ("", None)]);
+    }
+
+    #[test]
+    fn late_is_a_percentile_a_duration_or_off() {
+        let percentile = |n| Some(Some(Late::Percentile(n)));
+        let two = Some(Some(Late::After(Duration::from_secs(2))));
+        check(
+            late_or_off,
+            &[("p95", percentile(95)), ("p50", percentile(50)), ("2s", two), ("off", Some(None))],
+        );
+        check(late_or_off, &[("p49", None), ("p100", None), ("p", None), ("95", None), ("", None)]);
+        assert_eq!(Late::Percentile(95).to_string(), "p95");
+        assert_eq!(Late::After(Duration::from_millis(1500)).to_string(), "1s 500ms");
+    }
+
+    #[test]
+    fn shares_are_percents() {
+        let some = |hundredths| Some(Share(hundredths));
+        check(share, &[("5%", some(500)), ("2.5%", some(250)), ("0.1 %", some(10))]);
+        check(share, &[("100%", some(10_000)), ("33.33%", some(3333))]);
+        check(share, &[("5", None), ("0%", None), ("101%", None), ("-1%", None), ("0.05%", None)]);
+        check(share, &[("%", None), (".5%", None), ("5.%", None), ("1.234%", None), ("", None)]);
+        assert_eq!(["5%", "2.5%"].map(|text| share(&plain(text)).unwrap().to_string()), ["5%", "2.5%"]);
     }
 
     #[test]

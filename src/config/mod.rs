@@ -224,6 +224,8 @@ pub struct Pool {
     pub max_concurrency: u32,
     /// Where requests wait for a place.
     pub queue: Queue,
+    /// When a second account is asked beside the first.
+    pub hedge: Hedge,
 }
 
 /// `pool.queue:` where requests wait while the gateway or every account that could answer is at its `max_concurrency`.
@@ -233,6 +235,43 @@ pub struct Queue {
     pub size: usize,
     /// How long each waits at most.
     pub wait: Duration,
+}
+
+/// `pool.hedge:` when a second account is asked beside one whose answer is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hedge {
+    /// How late an answer must be; `None`: no second account is asked.
+    pub after: Option<Late>,
+    /// The share of requests for which this is done at most.
+    pub budget: Share,
+}
+
+/// When an answer that has not begun is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// When so many of a hundred answers have begun sooner, 50 to 99.
+    Percentile(u8),
+    /// After this time.
+    After(Duration),
+}
+
+/// A part of a whole, in hundredths of a percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
+impl std::fmt::Display for Late {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Percentile(percentile) => write!(f, "p{percentile}"),
+            Self::After(time) => humantime::format_duration(*time).fmt(f),
+        }
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}%", f64::from(self.0) / 100.0)
+    }
 }
 
 /// `pool.scheduling`.

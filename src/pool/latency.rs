@@ -4,10 +4,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::spread::{Form, Spread};
+
 /// The time to the first byte, averaged over the latest answers.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
     measured: Mutex<Option<Measured>>,
+    /// How the times of streams and of whole answers spread, where anybody asks for that.
+    spreads: Mutex<[Option<Box<Spread>>; 2]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,28 @@ impl Latency {
         *measured = Some(Measured { average, at: now });
     }
 
+    /// Takes in how soon an answer of this form began, for `usual`.
+    pub(super) fn note(&self, form: Form, first_byte: Duration, now: Instant) {
+        let [stream, whole] = &mut *self.spreads.lock();
+        let spread = match form {
+            Form::Stream => stream,
+            Form::Whole => whole,
+        };
+        spread.get_or_insert_with(|| Box::new(Spread::new(now))).add(first_byte, now);
+    }
+
+    /// Adds how the times of this form spread to what is known of others.
+    pub(super) fn add_to(&self, all: &mut Spread, form: Form, now: Instant) {
+        if let Some(spread) = spread_of(&self.spreads.lock(), form) {
+            all.add_all(spread, now);
+        }
+    }
+
+    /// The time within which so many of a hundred answers of this form began; `None` where too few were noted.
+    pub(super) fn usual(&self, form: Form, percentile: u8, now: Instant) -> Option<Duration> {
+        spread_of(&self.spreads.lock(), form)?.percentile(percentile, now)
+    }
+
     /// What to expect now, in microseconds; 0 where nothing is known.
     pub(super) fn expected(&self, now: Instant) -> u64 {
         let Some(Measured { average, at }) = *self.measured.lock() else { return 0 };
@@ -45,6 +71,14 @@ impl Latency {
         let halvings = age.as_secs() / HALF_LIFE.as_secs();
         u64::try_from(average.as_micros()).unwrap_or(u64::MAX) >> halvings
     }
+}
+
+fn spread_of([stream, whole]: &[Option<Box<Spread>>; 2], form: Form) -> Option<&Spread> {
+    let spread = match form {
+        Form::Stream => stream,
+        Form::Whole => whole,
+    };
+    spread.as_deref()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
@@ -11,6 +11,7 @@ use super::cooldown::{Cause, Wait};
 use super::gate::{Gate, Ticket};
 use super::limits;
 use super::lineup::Seat;
+use super::spread::Form;
 use super::verdict::{Failure, Kind, Outcome, Scope, Verdict};
 use crate::clock::Now;
 use crate::dialects::Dialect;
@@ -90,6 +91,17 @@ impl Lease {
     pub fn measure(&self, now: Instant) {
         let first_byte = now.saturating_duration_since(self.since);
         self.seat.known.latency.measure(first_byte, now);
+    }
+
+    /// An answer of this form has begun, or another account's has: what is late at this account is known from such times.
+    pub fn note(&self, form: Form, now: Instant) {
+        let first_byte = now.saturating_duration_since(self.since);
+        self.seat.known.latency.note(form, first_byte, now);
+    }
+
+    /// The time within which so many of a hundred answers of this form begin here; `None` where too few were noted.
+    pub(super) fn usual(&self, form: Form, percentile: u8, now: Instant) -> Option<Duration> {
+        self.seat.known.latency.usual(form, percentile, now)
     }
 
     /// The answer has begun with meaning: the account works, and a probe need not wait for the

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::account::{Account, AccountId};
 use super::cooldown::Standing;
@@ -12,6 +12,7 @@ use super::gate::Gate;
 use super::lease::Lease;
 use super::model::Model;
 use super::pick::{Headroom, Look, Rank, Readiness, Record, Speech, View, pick};
+use super::spread::{Form, Spread};
 use super::unavailable::{Exhausted, Passed, Unavailable, Why};
 use super::{Reach, Want};
 use crate::config::{Dispatch, Scheduling};
@@ -123,21 +124,70 @@ impl Lineup {
         }
         loop {
             let clock = self.clock.load(Ordering::Relaxed);
-            let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
-            let turn = |seat| self.turn(seat, order, clock, now);
-            let views = open.filter_map(|seat| Some((seat, seat.view(want, turn(seat))?)));
-            let look = |seat: &&Arc<Seat>| seat.look(want, tried, now);
-            let Some(seat) = pick(views, look) else {
+            let Some(seat) = self.best(want, &skip, (order, clock), now) else {
                 return Err(self.unavailable(want, tried, now));
             };
-            if let Some(lease) = seat.claim(want, now) {
-                if matches!(order, Order::Turn) {
-                    self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
-                }
+            if let Some(lease) = self.claim(seat, want, (order, clock), now) {
                 return Ok(lease);
             }
             skip.lost.push(seat.id);
         }
+    }
+
+    /// Leases the account that would be next, where nothing speaks against asking it beside one of this dispatch: it has the
+    /// same, it need not be tested, and enough is left of its limits.
+    pub(super) fn lease_beside(
+        &self,
+        dispatch: Dispatch,
+        (want, scheduling): (&Want<'_>, Scheduling),
+        tried: &[AccountId],
+        now: Instant,
+    ) -> Option<Lease> {
+        let skip = Skip { tried, lost: Vec::new() };
+        let order = (Order::of(scheduling, want), self.clock.load(Ordering::Relaxed));
+        let seat = self.best(want, &skip, order, now)?;
+        let look = seat.look(want, tried, now)?;
+        let is_alike = seat.dispatch == dispatch
+            && look.readiness == Readiness::Open
+            && look.headroom == Headroom::Enough;
+        if is_alike { self.claim(seat, want, order, now) } else { None }
+    }
+
+    /// How the times to the beginning of an answer spread over all accounts.
+    pub(super) fn usual(&self, form: Form, percentile: u8, now: Instant) -> Option<Duration> {
+        let mut all = Spread::new(now);
+        for seat in &self.seats {
+            seat.known.latency.add_to(&mut all, form, now);
+        }
+        all.percentile(percentile, now)
+    }
+
+    /// The account that is next.
+    fn best(
+        &self,
+        want: &Want<'_>,
+        skip: &Skip<'_>,
+        (order, clock): (Order, u64),
+        now: Instant,
+    ) -> Option<&Arc<Seat>> {
+        let open = self.seats.iter().filter(|seat| !skip.has(seat.id));
+        let turn = |seat| self.turn(seat, order, clock, now);
+        let views = open.filter_map(|seat| Some((seat, seat.view(want, turn(seat))?)));
+        pick(views, |seat: &&Arc<Seat>| seat.look(want, skip.tried, now))
+    }
+
+    fn claim(
+        &self,
+        seat: &Arc<Seat>,
+        want: &Want<'_>,
+        (order, clock): (Order, u64),
+        now: Instant,
+    ) -> Option<Lease> {
+        let lease = seat.claim(want, now)?;
+        if matches!(order, Order::Turn) {
+            self.clock.fetch_max(seat.advance(clock), Ordering::Relaxed);
+        }
+        Some(lease)
     }
 
     /// What decides among accounts of which all else is alike: the least is next.

@@ -13,6 +13,7 @@ pub mod cooldown;
 pub mod explain;
 mod fault;
 mod gate;
+pub mod hedge;
 pub mod kept;
 mod latency;
 pub mod lease;
@@ -21,6 +22,7 @@ mod lineup;
 mod model;
 pub mod pick;
 pub mod queue;
+pub mod spread;
 pub mod unavailable;
 pub mod verdict;
 mod wait;
@@ -28,7 +30,7 @@ mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use url::Url;
@@ -36,12 +38,14 @@ use url::Url;
 use self::account::{Account, AccountId};
 use self::explain::Considered;
 use self::gate::Gate;
+use self::hedge::Hedges;
 use self::lease::Lease;
 use self::lineup::Lineup;
 use self::queue::Queue;
+use self::spread::Form;
 use self::unavailable::Unavailable;
 use crate::config::outbound::OutboundProxy;
-use crate::config::{self, Provider, Scheduling};
+use crate::config::{self, Dispatch, Provider, Scheduling};
 use crate::dialects::Dialect;
 
 /// All accounts, and which of them answers.
@@ -51,6 +55,7 @@ pub struct Pool {
     scheduling: Scheduling,
     providers: HashMap<Way, Arc<Gate>>,
     queue: Arc<Queue>,
+    hedges: Arc<Hedges>,
     /// Who serves which model, remembered from the first request for it on.
     lineups: ArcSwap<HashMap<Arc<str>, Arc<Lineup>>>,
 }
@@ -101,6 +106,7 @@ impl Pool {
             |name: &str| previous?.accounts.iter().find(|account| account.config.name == name);
         let mut providers: HashMap<Way, Arc<Gate>> = HashMap::new();
         let queue = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.queue));
+        let hedges = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.hedges));
         let accounts = accounts.iter().zip(0..).map(|(config, place)| {
             // What stands between us and a provider may fail for those alone that go through it.
             let proxy = config.way_out.proxy_for(&config.base_url).cloned();
@@ -112,7 +118,7 @@ impl Pool {
             Arc::new(Account::new(config.clone(), AccountId(place), (gate, &queue), before))
         });
         let accounts = accounts.collect();
-        Self { accounts, scheduling, providers, queue, lineups: ArcSwap::default() }
+        Self { accounts, scheduling, providers, queue, hedges, lineups: ArcSwap::default() }
     }
 
     /// Leases the best account that can be asked now, but none that this request has `tried`.
@@ -127,6 +133,39 @@ impl Pool {
         }
         let lineup = self.lineup(want.model).ok_or(Unavailable::NoSuchModel)?;
         lineup.lease(want, tried, self.scheduling, now)
+    }
+
+    /// Leases a second account to be asked beside one of this dispatch: the one that a lease would give next, where it is
+    /// of the same standing. Nobody waits for one, and nobody who waits is passed by.
+    pub fn lease_beside(
+        &self,
+        dispatch: Dispatch,
+        want: &Want<'_>,
+        tried: &[AccountId],
+        now: Instant,
+    ) -> Option<Lease> {
+        if self.queue.has_line((want.model, want.client, want.reach)) {
+            return None;
+        }
+        self.lineup(want.model)?.lease_beside(dispatch, (want, self.scheduling), tried, now)
+    }
+
+    /// The time within which so many of a hundred answers of this form begin: at the account, or where that is not known
+    /// with this model at all. `None` where too few were noted.
+    pub fn usual(
+        &self,
+        (lease, model): (&Lease, &str),
+        form: Form,
+        percentile: u8,
+        now: Instant,
+    ) -> Option<Duration> {
+        let anywhere = || self.lineup(model)?.usual(form, percentile, now);
+        lease.usual(form, percentile, now).or_else(anywhere)
+    }
+
+    /// The second accounts that were asked.
+    pub const fn hedges(&self) -> &Arc<Hedges> {
+        &self.hedges
     }
 
     /// How many requests ask, and who waits.

@@ -15,6 +15,8 @@ const MORE = [
   ["pool.max_concurrency", "number"],
   ["pool.queue.size", "number"],
   ["pool.queue.wait", "text"],
+  ["pool.hedge.after", "text"],
+  ["pool.hedge.budget", "text"],
   ["proxy.strict", "truth"],
   ["proxy.expose_routing", "truth"],
   ["proxy.max_body", "text"],
