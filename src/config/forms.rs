@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::{Late, Secret, Share};
 use super::problem::{alternatives, nearest};
 use super::yaml::{Scalar, Style};
+use super::{Late, Secret, Share};
 
 /// What was expected instead, and the valid name that was probably meant.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,7 +96,9 @@ pub(super) fn late_or_off(scalar: &Scalar) -> Result<Option<Late>, Wrong> {
         None => duration(scalar).ok().map(Late::After),
     };
     late.map(Some).ok_or_else(|| {
-        Wrong::expected("off, a percentile from p50 to p99, or a duration with its unit, such as 2s")
+        Wrong::expected(
+            "off, a percentile from p50 to p99, or a duration with its unit, such as 2s",
+        )
     })
 }
 
@@ -276,7 +278,10 @@ mod tests {
         check(share, &[("100%", some(10_000)), ("33.33%", some(3333))]);
         check(share, &[("5", None), ("0%", None), ("101%", None), ("-1%", None), ("0.05%", None)]);
         check(share, &[("%", None), (".5%", None), ("5.%", None), ("1.234%", None), ("", None)]);
-        assert_eq!(["5%", "2.5%"].map(|text| share(&plain(text)).unwrap().to_string()), ["5%", "2.5%"]);
+        assert_eq!(
+            ["5%", "2.5%"].map(|text| share(&plain(text)).unwrap().to_string()),
+            ["5%", "2.5%"]
+        );
     }
 
     #[test]

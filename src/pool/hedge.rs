@@ -76,12 +76,7 @@ impl Hedges {
     pub fn counted(&self) -> Counted {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Self { requests, won, lost, failed, .. } = self;
-        Counted {
-            requests: read(requests),
-            won: read(won),
-            lost: read(lost),
-            failed: read(failed),
-        }
+        Counted { requests: read(requests), won: read(won), lost: read(lost), failed: read(failed) }
     }
 }
 

@@ -100,6 +100,12 @@ impl Verdict {
     /// The attempt ended before it said anything.
     pub const ABANDONED: Self = Self { outcome: Outcome::Abandoned, note: "abandoned" };
 
+    /// A second account, asked beside it, began its answer first: it was late, which is no failure.
+    pub const OVERTAKEN: Self = Self { outcome: Outcome::Abandoned, note: "overtaken by a hedge" };
+
+    /// It was asked beside another account, which began its answer first.
+    pub const UNNEEDED: Self = Self { outcome: Outcome::Abandoned, note: "hedge not needed" };
+
     /// Whether another account should be tried, as long as the client has heard nothing.
     pub const fn moves_on(self) -> bool {
         match self.outcome {

@@ -11,7 +11,7 @@ use super::attempt::Telling;
 use super::exchange::{Call, Exchange};
 use super::live::Open;
 use super::retry::{self, Next, NoAccount};
-use super::{conversation, refuse};
+use super::{conversation, hedge, refuse};
 use crate::dialects::Dialect;
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::pool::Reach;
@@ -54,6 +54,7 @@ pub async fn again(session: &mut Session, exchange: &mut Exchange, next: Next) -
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             },
+            Next::Hedged => return hedge::promote(session, exchange).await,
             Next::InLine => {
                 // The upstream that is silent meanwhile is none.
                 exchange.gate.hold(exchange.live.config.pool.queue.wait + WORTH_WAITING);
@@ -158,7 +159,7 @@ fn first(exchange: &mut Exchange) -> Tried {
 fn following(exchange: &mut Exchange) -> Tried {
     match retry::another(exchange) {
         Ok(Next::Leased(lease)) => retry::begin(exchange, lease, Telling::AsAsked).map_err(Err),
-        Ok(Next::InLine) => Err(Ok(Wait::Place(Instant::now() + ASK_AGAIN))),
+        Ok(Next::InLine | Next::Hedged) => Err(Ok(Wait::Place(Instant::now() + ASK_AGAIN))),
         Err(_) => Err(Err(Refusal::new(ErrorKind::Overloaded, "no account is left to ask"))),
     }
 }

@@ -10,7 +10,7 @@ use super::exchange::{Call, Exchange};
 use super::replay::{self, Keepalive};
 use super::reply::{self, REQUEST_ID, Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
-use super::{count, refuse};
+use super::{count, hedge, refuse};
 use crate::dialects::{self, Asked, Dialect};
 use crate::ir::error::Error as Refusal;
 use crate::ir::request::ReplyForm;
@@ -100,6 +100,7 @@ fn commit(exchange: &mut Exchange, mut head: Box<ResponseHeader>) {
     if let Some(reply) = &exchange.reply {
         exchange.losses.extend(&reply.losses);
     }
+    hedge::give_up(exchange);
     dress(&mut head, exchange);
     let after = exchange.gate.wait(exchange.live.config.proxy.timeouts.idle);
     exchange.answer_began(head.status, after);

@@ -6,9 +6,12 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri, header};
 use pingora::http::RequestHeader;
 
-use super::exchange::{Call, Exchange};
+use super::exchange::Call;
+use super::handover::Answer;
+use super::live::Live;
 use super::reply::{declares, named};
 use super::upstream::Upstream;
+use crate::clock::Now;
 use crate::config::Provider;
 use crate::dialects::{Dialect, Path, Quirks, Target};
 use crate::ir::error::{Error, ErrorKind};
@@ -32,6 +35,21 @@ pub struct Attempt {
     pub body: Bytes,
     /// Times that it was sent again because a kept connection had gone stale.
     pub resent: u32,
+    /// Whether the account was asked beside another one.
+    pub hedged: bool,
+    /// Its answer, where that began before the attempt was the one at hand.
+    pub answer: Option<Answer>,
+}
+
+/// Whose request an attempt is for.
+#[derive(Clone, Copy)]
+pub struct Whose<'a> {
+    /// The configuration that it began under.
+    pub live: &'a Live,
+    /// Its id.
+    pub id: &'a str,
+    /// When it began.
+    pub began: Now,
 }
 
 /// How an account is told what the client asks.
@@ -86,12 +104,12 @@ impl Attempt {
     /// Prepares what an account is told. The error names what the client got wrong, or what the account's dialect has no
     /// words for.
     pub fn new(
-        exchange: &Exchange,
+        whose: Whose<'_>,
         call: &Call,
         lease: Lease,
         telling: Telling,
     ) -> Result<(Self, Losses), Error> {
-        let upstream = exchange
+        let upstream = whose
             .live
             .upstream(lease.account().id())
             .cloned()
@@ -103,12 +121,12 @@ impl Attempt {
             let account = &lease.account().config.name;
             (Plan::Forward, call.body_for(account, lease.model(), telling)?, target)
         } else if call.operation == Operation::CountTokens {
-            let (count, body, lost) = counted(exchange, call, &lease)?;
+            let (count, body, lost) = counted(whose, call, &lease)?;
             losses = lost;
             let target = upstream.count_target(dialect, lease.model());
             (Plan::Count(count), body.into(), target)
         } else {
-            let (translation, body, lost) = translated(exchange, call, &lease, telling)?;
+            let (translation, body, lost) = translated(whose, call, &lease, telling)?;
             losses = lost;
             let target = upstream.translate_target(dialect, lease.model(), call.stream);
             (Plan::Translate(Box::new(translation)), body.into(), target)
@@ -117,7 +135,8 @@ impl Attempt {
             Error::invalid("model", "the model's name cannot stand in a request path")
         })?;
         let body = upstream.fit(dialect, &call.operation, lease.model(), body);
-        Ok((Self { lease, upstream, plan, target, body, resent: 0 }, losses))
+        let (resent, hedged, answer) = (0, false, None);
+        Ok((Self { lease, upstream, plan, target, body, resent, hedged, answer }, losses))
     }
 
     /// Makes the head of the upstream request out of the client's.
@@ -163,7 +182,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 fn translated(
-    exchange: &Exchange,
+    whose: Whose<'_>,
     call: &Call,
     lease: &Lease,
     telling: Telling,
@@ -181,8 +200,7 @@ fn translated(
         stream: call.stream,
         array_stream: call.array_stream(),
     };
-    let names =
-        translate::Exchange { id: &exchange.id, created: exchange.began.since_epoch().as_secs() };
+    let names = translate::Exchange { id: whose.id, created: whose.began.since_epoch().as_secs() };
     let asked = whole_request(call);
     let (mut translation, body, mut losses) =
         Translation::request(call.dialect, lease.dialect(), &asked, path, (target, names))?;
@@ -192,7 +210,7 @@ fn translated(
     if telling == Telling::Unsealed {
         losses.drop("signature");
     }
-    be_strict(exchange, lease, &losses)?;
+    be_strict(whose, lease, &losses)?;
     Ok((translation, body, losses))
 }
 
@@ -208,7 +226,7 @@ pub fn whole_request(call: &Call) -> Bytes {
 const NOBODY: &str = "nobody";
 
 fn counted(
-    exchange: &Exchange,
+    whose: Whose<'_>,
     call: &Call,
     lease: &Lease,
 ) -> Result<(Count, Vec<u8>, Losses), Error> {
@@ -217,13 +235,13 @@ fn counted(
     let path = Path { model: &call.asked, ..Path::default() };
     let (count, body, losses) =
         Count::request(call.dialect, lease.dialect(), &whole_request(call), path, target)?;
-    be_strict(exchange, lease, &losses)?;
+    be_strict(whose, lease, &losses)?;
     Ok((count, body, losses))
 }
 
 /// Refuses what would be dropped, where the owner wants that.
-fn be_strict(exchange: &Exchange, lease: &Lease, losses: &Losses) -> Result<(), Error> {
-    let Some(field) = losses.dropped.first().filter(|_| exchange.live.config.proxy.strict) else {
+fn be_strict(whose: Whose<'_>, lease: &Lease, losses: &Losses) -> Result<(), Error> {
+    let Some(field) = losses.dropped.first().filter(|_| whose.live.config.proxy.strict) else {
         return Ok(());
     };
     Err(Error::invalid(

@@ -25,6 +25,8 @@ pub enum Broke {
     Stopped,
     /// A kept connection had been closed by the other side: the same account gets the request again.
     Stale,
+    /// A second account began its answer first.
+    Overtaken,
     /// The account failed.
     Upstream(Trouble),
 }
@@ -33,6 +35,9 @@ pub enum Broke {
 pub fn what_broke(error: &Error, exchange: &mut Exchange, reused: bool) -> Broke {
     if *error.etype() == MOVED_ON {
         return Broke::Decided(error.retry());
+    }
+    if *error.etype() == replay::OVERTAKEN {
+        return Broke::Overtaken;
     }
     let stalled = *error.etype() == replay::STALLED;
     let ended = *error.etype() == replay::ENDED_EARLY;
@@ -53,16 +58,34 @@ pub fn what_broke(error: &Error, exchange: &mut Exchange, reused: bool) -> Broke
     if ended && let Some(trouble) = judge_unheard(exchange) {
         return Broke::Upstream(trouble);
     }
-    let (failure, message) = if stalled {
-        (Failure::Stalled, "the provider kept silent for too long".to_owned())
+    Broke::Upstream(if stalled {
+        Trouble::stalled()
     } else if ended {
-        (Failure::Empty, "the provider answered with nothing".to_owned())
+        Trouble::empty()
     } else {
-        (Failure::Broken, format!("the connection to the provider broke: {}", reason(error)))
-    };
-    let kind = if stalled { ErrorKind::Timeout } else { ErrorKind::Internal };
-    let error = Refusal::new(kind, message);
-    Broke::Upstream(Trouble { verdict: Verdict::failed(failure), error, raw: None })
+        Trouble::broken(error)
+    })
+}
+
+impl Trouble {
+    /// Nothing came for too long.
+    pub fn stalled() -> Self {
+        let error = Refusal::new(ErrorKind::Timeout, "the provider kept silent for too long");
+        Self { verdict: Verdict::failed(Failure::Stalled), error, raw: None }
+    }
+
+    /// The answer ended before it began.
+    pub fn empty() -> Self {
+        let error = Refusal::new(ErrorKind::Internal, "the provider answered with nothing");
+        Self { verdict: Verdict::failed(Failure::Empty), error, raw: None }
+    }
+
+    /// The connection broke.
+    pub fn broken(error: &Error) -> Self {
+        let message = format!("the connection to the provider broke: {}", reason(error));
+        let error = Refusal::new(ErrorKind::Internal, message);
+        Self { verdict: Verdict::failed(Failure::Broken), error, raw: None }
+    }
 }
 
 /// Judges an answer that ended without a byte: a refusal says enough by its head.

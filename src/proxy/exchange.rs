@@ -12,12 +12,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::ResponseHeader;
 
-use super::attempt::{Attempt, Telling};
+use super::attempt::{Attempt, Telling, Whose};
+use super::hedge::Stage;
 use super::live::Live;
 use super::replay::Gate;
 use super::reply::{Reply, Trouble};
 use super::retry::Next;
-use super::{CLIENT_LEFT, STOPPED};
+use super::{CLIENT_LEFT, STOPPED, hedge};
 use crate::clock::Now;
 use crate::dialects::Dialect;
 use crate::ir::error::Error;
@@ -68,6 +69,8 @@ pub struct Exchange {
     pub telling_again: Option<Telling>,
     /// What the exchange and its session tell each other.
     pub gate: Arc<Gate>,
+    /// How far it has come with a second account.
+    pub hedge: Stage,
     /// Every attempt so far.
     pub trail: Vec<Trial>,
     /// Every choice of an account so far, where anybody wants to know.
@@ -105,6 +108,7 @@ pub struct Exchange {
 }
 
 /// What a client asks an account to do.
+#[derive(Clone)]
 pub struct Call {
     /// The dialect that it speaks.
     pub dialect: Dialect,
@@ -154,13 +158,35 @@ pub struct Trial {
     pub since: Instant,
     /// How long the account was asked.
     pub took: Duration,
+    /// Whether it was asked beside another one.
+    pub hedged: bool,
 }
 
 impl Trial {
     /// Whether it came to no good answer, though nobody had given it up.
     pub fn failed(&self) -> bool {
-        let blameless = [Verdict::SERVED.note, Verdict::ABANDONED.note, CLIENT_LEFT, STOPPED];
+        let blameless = [
+            Verdict::SERVED.note,
+            Verdict::ABANDONED.note,
+            Verdict::OVERTAKEN.note,
+            Verdict::UNNEEDED.note,
+            CLIENT_LEFT,
+            STOPPED,
+        ];
         !blameless.contains(&self.note)
+    }
+
+    /// An attempt that has just ended.
+    pub fn of(attempt: &Attempt, status: Option<u16>, note: &'static str, ended: Instant) -> Self {
+        let since = attempt.lease.since();
+        Self {
+            account: attempt.lease.account().id(),
+            status,
+            note,
+            since,
+            took: ended.saturating_duration_since(since),
+            hedged: attempt.hedged,
+        }
     }
 }
 
@@ -185,6 +211,7 @@ impl Exchange {
             capture: None,
             telling_again: None,
             gate: Arc::new(Gate::new(began.monotonic)),
+            hedge: Stage::Unseen,
             trail: Vec::new(),
             choices: Vec::new(),
             losses: Losses::default(),
@@ -214,9 +241,16 @@ impl Exchange {
         {
             attempt.lease.answered();
             if self.call.as_ref().is_some_and(|call| call.operation.translatable()) {
-                attempt.lease.measure(self.began.monotonic + after);
+                let now = self.began.monotonic + after;
+                attempt.lease.measure(now);
+                hedge::note(&self.live, self.call.as_ref(), &attempt.lease, now);
             }
         }
+    }
+
+    /// The request, as its attempts have to know it.
+    pub fn whose(&self) -> Whose<'_> {
+        Whose { live: &self.live, id: &self.id, began: self.began }
     }
 
     /// Keeps a piece of what the client hears, where that is wanted.

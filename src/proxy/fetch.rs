@@ -59,6 +59,17 @@ impl Fetch {
         }
     }
 
+    /// A connection to a server, or why there is none.
+    pub async fn connect(&self, destination: &Destination) -> Result<HttpSession<()>, String> {
+        let peer = destination.peer().await?;
+        let connected = self.connector.get_http_session(&peer).await;
+        let (session, _) = connected.map_err(|error| {
+            destination.forget_address();
+            format!("cannot connect to {}: {}", destination.authority(), broke::reason(&error))
+        })?;
+        Ok(session)
+    }
+
     async fn exchange(
         &self,
         destination: &Destination,
@@ -66,12 +77,7 @@ impl Fetch {
         patience: Duration,
     ) -> Result<Answered, String> {
         let began = Instant::now();
-        let peer = destination.peer().await?;
-        let connected = self.connector.get_http_session(&peer).await;
-        let (mut session, _) = connected.map_err(|error| {
-            destination.forget_address();
-            format!("cannot connect to {}: {}", destination.authority(), broke::reason(&error))
-        })?;
+        let mut session = self.connect(destination).await?;
         session.set_read_timeout(Some(patience));
         let asked = ask(&mut session, destination, request, began).await;
         let answer = asked.map_err(|error| {

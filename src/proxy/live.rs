@@ -32,6 +32,8 @@ pub struct Live {
     pub pool: Pool,
     /// What the accounts' providers have.
     pub catalog: Catalog,
+    /// The gateway as a client of its own.
+    pub fetch: Arc<Fetch>,
     /// What a request carries in `x-levity-probe` that is the console's own: its answer says who gave it.
     pub probe: String,
     /// How each account is reached, in the pool's order.
@@ -72,7 +74,8 @@ impl Live {
             ),
             probe: format!("{:032x}", rand::rng().random::<u128>()),
             upstreams,
-            catalog: Catalog::new(config.accounts.len(), fetch),
+            catalog: Catalog::new(config.accounts.len(), Arc::clone(&fetch)),
+            fetch,
             config,
         }
     }

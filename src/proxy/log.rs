@@ -58,13 +58,15 @@ pub fn explanation(exchange: &Exchange) -> Vec<String> {
     exchange.choices.iter().map(choice).collect()
 }
 
-/// Every attempt, in order: `google-1: 429 (rate limit); google-2: 200 (answered)`.
+/// Every attempt, in the order of their ends: `google-1: 429 (rate limit); google-2: 200 (answered)`. One that was made
+/// beside another begins with `hedge`.
 fn tried(exchange: &Exchange) -> String {
     let each = exchange.trail.iter().map(|trial| {
+        let hedge = if trial.hedged { "hedge " } else { "" };
         let name = exchange.name(trial);
         match trial.status {
-            Some(status) => format!("{name}: {status} ({})", trial.note),
-            None => format!("{name}: {}", trial.note),
+            Some(status) => format!("{hedge}{name}: {status} ({})", trial.note),
+            None => format!("{hedge}{name}: {}", trial.note),
         }
     });
     each.collect::<Vec<_>>().join("; ")

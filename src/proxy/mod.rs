@@ -28,6 +28,11 @@ pub mod cork;
 pub mod retry;
 pub mod upstream;
 
+pub mod effects;
+pub mod handover;
+pub mod hedge;
+pub mod second;
+
 pub mod destination;
 pub mod fetch;
 pub mod tunnel;
@@ -128,7 +133,9 @@ impl ProxyHttp for Gateway {
         let gate = Arc::clone(&exchange.gate);
         let keepalive = answer::keepalive(exchange);
         let cut = exchange.open.as_ref().map(live::Open::cut);
-        Replay::install(&mut session.downstream_session, gate, has_body, (keepalive, cut));
+        let hedges = exchange.live.config.pool.hedge.after.is_some();
+        let extras = (keepalive, cut, hedges);
+        Replay::install(&mut session.downstream_session, gate, has_body, extras);
         Ok(false)
     }
 
@@ -140,13 +147,21 @@ impl ProxyHttp for Gateway {
         if let Some(next) = exchange.next.take() {
             admit::again(session, exchange, next).await?;
         }
-        let Some(attempt) = &exchange.attempt else {
+        let Some(attempt) = &mut exchange.attempt else {
             return Error::e_explain(MOVED_ON, "no account");
         };
+        if let Some(answer) = attempt.answer.take() {
+            exchange.gate.hold(exchange.live.config.proxy.timeouts.first_byte);
+            return Ok(Box::new(answer.peer()));
+        }
         if let Err(lacking) = attempt.upstream.credential_ready().await {
             return Err(retry::move_on(exchange, Trouble::from(lacking)));
         }
         exchange.gate.hold(exchange.live.config.proxy.timeouts.first_byte);
+        hedge::prepare(exchange);
+        let Some(attempt) = &exchange.attempt else {
+            return Error::e_explain(MOVED_ON, "no account");
+        };
         let destination = &attempt.upstream.destination;
         match destination.peer().await {
             Ok(mut peer) => {
@@ -282,6 +297,7 @@ impl ProxyHttp for Gateway {
                 exchange.refusal = Some(refuse::stopped());
                 return Error::explain(replay::STOPPED, "before the answer began");
             }
+            Broke::Overtaken => return hedge::take_over(exchange),
             Broke::Stale => {
                 if let Some(attempt) = &mut exchange.attempt {
                     attempt.resent += 1;

@@ -8,6 +8,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -25,6 +26,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_timeout::fast_timeout::fast_sleep;
 
 use super::cork::Cork;
+use super::hedge::{Event, Hedge};
 use super::live::Cut;
 
 /// The upstream kept silent for longer than it may.
@@ -33,6 +35,9 @@ pub const STALLED: ErrorType = ErrorType::Custom("upstream stalled");
 pub const STOPPED: ErrorType = ErrorType::Custom("gateway stopped");
 /// The upstream's answer ended while it was still held back.
 pub const ENDED_EARLY: ErrorType = ErrorType::Custom("answer ended before it began");
+
+/// A second account, asked beside the one at hand, has begun its answer, or failed with nobody else left.
+pub const OVERTAKEN: ErrorType = ErrorType::Custom("another account began first");
 
 /// A request looks so often whether it is to be cut off.
 const LOOK_UP: Duration = Duration::from_secs(1);
@@ -53,6 +58,8 @@ pub struct Gate {
     home: Mutex<Option<Box<ServerSession>>>,
     /// Whether the connection to the upstream keeps back what is written.
     pub cork: Cork,
+    /// The second account, as long as it is one.
+    hedge: Mutex<Option<Box<Hedge>>>,
 }
 
 impl Gate {
@@ -66,6 +73,7 @@ impl Gate {
             alive: AtomicBool::new(false),
             home: Mutex::new(None),
             cork: Cork::default(),
+            hedge: Mutex::new(None),
         }
     }
 
@@ -111,6 +119,24 @@ impl Gate {
         self.home.lock().take()
     }
 
+    /// Leaves a second account with the session, which asks it when it is time, and hears it.
+    pub fn set_hedge(&self, hedge: Box<Hedge>) {
+        *self.hedge.lock() = Some(hedge);
+    }
+
+    /// The second account, which is no longer heard.
+    pub fn take_hedge(&self) -> Option<Box<Hedge>> {
+        self.hedge.lock().take()
+    }
+
+    /// Resolves when something is to be done about the second account.
+    async fn hedge(&self) -> Event {
+        let poll = |context: &mut Context<'_>| {
+            self.hedge.lock().as_mut().map_or(Poll::Pending, |hedge| hedge.poll(context))
+        };
+        std::future::poll_fn(poll).await
+    }
+
     fn deadline(&self) -> Instant {
         let after = Duration::from_millis(self.deadline.load(Ordering::Relaxed));
         crate::clock::add(self.start, after)
@@ -128,6 +154,8 @@ pub struct Replay {
     timer: Option<Timer>,
     keepalive: Option<Keepalive>,
     cut: Option<Cut>,
+    /// Whether there may be a second account.
+    hedges: bool,
 }
 
 /// What a client that waits for a stream is told now and then, so that nothing on the way to it gives the connection up.
@@ -177,11 +205,12 @@ impl Replay {
         session: &mut Box<ServerSession>,
         gate: Arc<Gate>,
         has_body: bool,
-        (keepalive, cut): (Option<Keepalive>, Option<Cut>),
+        (keepalive, cut, hedges): (Option<Keepalive>, Option<Cut>, bool),
     ) {
         let placeholder = Box::new(ServerSession::new_custom(Box::new(())));
         let inner = std::mem::replace(session, placeholder);
-        let replay = Self { inner, gate, has_body, begun: false, timer: None, keepalive, cut };
+        let (begun, timer) = (false, None);
+        let replay = Self { inner, gate, has_body, begun, timer, keepalive, cut, hedges };
         **session = ServerSession::new_custom(Box::new(replay));
     }
 
@@ -363,16 +392,25 @@ impl CustomSession for Replay {
     async fn read_body_or_idle(&mut self, _no_body_expected: bool) -> Result<Option<Bytes>> {
         self.gate.cork.pull().await;
         loop {
-            let Self { inner, gate, timer, keepalive, cut, .. } = self;
-            tokio::select! {
+            let Self { inner, gate, timer, keepalive, cut, hedges, .. } = self;
+            let event = tokio::select! {
                 biased;
                 read = inner.read_body_or_idle(true) => return read,
                 over = Self::patience(timer, gate, cut.as_ref()) => {
                     return Error::e_explain(over, "time is over");
                 }
-                () = Keepalive::due(keepalive.as_mut()), if gate.is_held() => {}
+                () = Keepalive::due(keepalive.as_mut()), if gate.is_held() => None,
+                event = gate.hedge(), if *hedges && gate.is_held() => Some(event),
+            };
+            match event {
+                None => self.say_alive().await?,
+                Some(Event::Due) => {
+                    if let Some(hedge) = &mut *gate.hedge.lock() {
+                        hedge.ask(self.inner.req_header());
+                    }
+                }
+                Some(Event::Decided) => return Error::e_explain(OVERTAKEN, "by a hedge"),
             }
-            self.say_alive().await?;
         }
     }
 

@@ -422,12 +422,7 @@ impl Reply {
         let mut parts = http::response::Parts::from(std::mem::replace(&mut self.head, bare));
         parts.version = Version::HTTP_11;
         let headers = &mut parts.headers;
-        for name in connection_named(headers) {
-            headers.remove(name);
-        }
-        for name in named(headers, &HOP_BY_HOP) {
-            headers.remove(name);
-        }
+        leave_connection(headers);
         if let Some(upstream_id) = headers.remove(&REQUEST_ID) {
             headers.insert(&UPSTREAM_ID, upstream_id);
         }
@@ -555,6 +550,16 @@ pub fn declares(headers: &HeaderMap, length: usize) -> bool {
     let mut said = headers.get_all(header::CONTENT_LENGTH).iter();
     let first = said.next().and_then(|value| value.to_str().ok()?.parse().ok());
     first == Some(length) && said.next().is_none()
+}
+
+/// Removes what belongs to one connection alone.
+pub fn leave_connection(headers: &mut HeaderMap) {
+    for name in connection_named(headers) {
+        headers.remove(name);
+    }
+    for name in named(headers, &HOP_BY_HOP) {
+        headers.remove(name);
+    }
 }
 
 /// The headers that `Connection` names.

@@ -8,16 +8,16 @@ use pingora::{Error, ErrorType};
 
 use super::attempt::{Attempt, Plan, Telling};
 use super::exchange::{Call, Choice, Exchange, Trial};
-use super::refuse;
 use super::reply::Trouble;
 use super::token::Lacking;
+use super::{hedge, refuse};
 use crate::ir::error::{Error as Refusal, ErrorKind};
 use crate::ir::usage::Usage;
 use crate::pool::account::{Account, Tokens};
 use crate::pool::lease::Lease;
 use crate::pool::unavailable::{Exhausted, Unavailable};
 use crate::pool::verdict::{Failure, Outcome, Scope, Verdict};
-use crate::pool::{Reach, Want};
+use crate::pool::{Pool, Reach, Want};
 use crate::route::Operation;
 use crate::store::resolve::{self, Resolution, Turn};
 
@@ -38,6 +38,8 @@ pub enum NoAccount {
 pub enum Next {
     /// This account, leased while the last answer was judged.
     Leased(Lease),
+    /// The one that was asked beside the last one.
+    Hedged,
     /// Whichever comes free first: those that are left are busy.
     InLine,
 }
@@ -91,20 +93,8 @@ fn no_account(why: &Unavailable, exchange: &Exchange) -> NoAccount {
 
 fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
     let Some(call) = &exchange.call else { return Err(Unavailable::NoSuchModel) };
-    let reach = reach_of(call);
     let pool = &exchange.live.pool;
-    let preferred = call.turn.as_ref().and_then(Turn::preferred);
-    let prefer = preferred.and_then(|name| {
-        pool.accounts().find(|account| account.config.name == name).map(Account::id)
-    });
-    let conversation = call.conversation;
-    // Of a conversation that has its home most is cached there, and costs little of a limit: a guess is no reason to leave.
-    let tokens = match conversation {
-        Some(_) => 1,
-        None => call.body.len() as u64 / BYTES_PER_TOKEN,
-    };
-    let want =
-        Want { model: &call.model, client: call.dialect, reach, prefer, tokens, conversation };
+    let want = want(call, pool);
     let (tried, now) = (exchange.tried(), Instant::now());
     if exchange.live.explains() {
         let considered = pool.explain(&want, &tried, now);
@@ -116,6 +106,27 @@ fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
         }
     }
     pool.lease(&want, &tried, now)
+}
+
+/// What a call asks of the pool.
+pub fn want<'a>(call: &'a Call, pool: &Pool) -> Want<'a> {
+    let preferred = call.turn.as_ref().and_then(Turn::preferred);
+    let prefer = preferred.and_then(|name| {
+        pool.accounts().find(|account| account.config.name == name).map(Account::id)
+    });
+    let conversation = call.conversation;
+    // Of a conversation that has its home most is cached there, and costs little of a limit: a guess is no reason to leave.
+    let tokens = match conversation {
+        Some(_) => 1,
+        None => tokens(call),
+    };
+    let reach = reach_of(call);
+    Want { model: &call.model, client: call.dialect, reach, prefer, tokens, conversation }
+}
+
+/// About how many tokens a request holds.
+pub const fn tokens(call: &Call) -> u64 {
+    call.body.len() as u64 / BYTES_PER_TOKEN
 }
 
 /// What a token takes of a request's body, roughly: what is estimated here is compared with limits of many thousands.
@@ -143,7 +154,7 @@ pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<
     let Some(call) = exchange.call.take() else {
         return Err(Refusal::new(ErrorKind::Internal, "nothing was asked"));
     };
-    let prepared = Attempt::new(exchange, &call, lease, telling);
+    let prepared = Attempt::new(exchange.whose(), &call, lease, telling);
     exchange.call = Some(call);
     exchange.reply = None;
     match prepared {
@@ -156,7 +167,8 @@ pub fn begin(exchange: &mut Exchange, lease: Lease, telling: Telling) -> Result<
         Err(refusal) => {
             let note = "no words for the request";
             let (since, took) = (Instant::now(), Duration::ZERO);
-            exchange.trail.push(Trial { account, status: None, note, since, took });
+            let (status, hedged) = (None, false);
+            exchange.trail.push(Trial { account, status, note, since, took, hedged });
             Err(refusal)
         }
     }
@@ -175,13 +187,8 @@ pub fn next_account(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Ne
     let status = exchange.reply.as_ref().map(|reply| reply.head.status.as_u16());
     let attempt = exchange.attempt.take()?;
     let ended = Instant::now();
-    exchange.trail.push(Trial {
-        account: attempt.lease.account().id(),
-        status,
-        note: trouble.verdict.note,
-        since: attempt.lease.since(),
-        took: ended.saturating_duration_since(attempt.lease.since()),
-    });
+    hedge::collect(exchange);
+    exchange.trail.push(Trial::of(&attempt, status, trouble.verdict.note, ended));
     attempt.lease.settle(trouble.verdict, ended);
     if !trouble.verdict.moves_on() {
         return None;
@@ -200,6 +207,9 @@ pub fn next_account(exchange: &mut Exchange, trouble: &mut Trouble) -> Option<Ne
 
 /// Who is asked after an attempt that failed, where the request may be tried once more; else how soon anybody can be.
 pub fn another(exchange: &mut Exchange) -> Result<Next, Option<Duration>> {
+    if hedge::goes_on_alone(exchange) {
+        return Ok(Next::Hedged);
+    }
     let most = exchange.live.config.pool.max_attempts.get() as usize;
     if exchange.trail.len() >= most {
         return Err(None);
@@ -343,6 +353,7 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
         exchange.usage = exchange.usage.or(reply.usage);
         exchange.losses.extend(&reply.losses);
     }
+    hedge::give_up(exchange);
     let Some(attempt) = exchange.attempt.take() else { return };
     let left =
         exchange.outcome.filter(|outcome| [super::CLIENT_LEFT, super::STOPPED].contains(outcome));
@@ -352,13 +363,9 @@ pub fn settle(exchange: &mut Exchange, error: Option<&Error>, ended: Instant) {
         (Some(_), Some(_)) => Verdict::failed(Failure::Broken),
         (None, _) => Verdict::ABANDONED,
     };
-    exchange.trail.push(Trial {
-        account: attempt.lease.account().id(),
-        status: exchange.reply.as_ref().map(|reply| reply.head.status.as_u16()),
-        note: left.unwrap_or(verdict.note),
-        since: attempt.lease.since(),
-        took: ended.saturating_duration_since(attempt.lease.since()),
-    });
+    let status = exchange.reply.as_ref().map(|reply| reply.head.status.as_u16());
+    let note = left.unwrap_or(verdict.note);
+    exchange.trail.push(Trial::of(&attempt, status, note, ended));
     if matches!(verdict.outcome, Outcome::Failed { .. }) {
         exchange.outcome.get_or_insert(verdict.note);
     }

@@ -45,6 +45,8 @@ mod explain;
 
 mod queue;
 
+mod hedge;
+
 mod faults;
 
 mod streams;
