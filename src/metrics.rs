@@ -26,6 +26,7 @@ use crate::config::Provider;
 use crate::dialects::Dialect;
 use crate::ir::error::ErrorKind;
 use crate::ir::usage::Usage;
+use crate::pool::hedge::Counted;
 
 /// Models that have a label of their own at most.
 const MODELS: usize = 200;
@@ -82,6 +83,7 @@ struct Asked {
     open: IntGauge,
     waiting: IntGauge,
     dropped: IntCounter,
+    hedges: IntCounterVec,
     states: IntGaugeVec,
     in_flight: IntGaugeVec,
     attempts: IntCounterVec,
@@ -96,6 +98,8 @@ pub struct Moment {
     pub waiting: usize,
     /// Requests that the request log has lost so far.
     pub dropped: u64,
+    /// Second accounts, asked beside one whose answer was late, and what became of them.
+    pub hedges: Counted,
 }
 
 /// A request that is over.
@@ -279,6 +283,10 @@ impl Metrics {
         asked.open.set(i64::try_from(moment.open).unwrap_or(i64::MAX));
         asked.waiting.set(i64::try_from(moment.waiting).unwrap_or(i64::MAX));
         set(&asked.dropped, moment.dropped);
+        let Counted { won, lost, failed, .. } = moment.hedges;
+        for (outcome, count) in [("won", won), ("lost", lost), ("failed", failed)] {
+            set(&asked.hedges.with_label_values(&[outcome]), count);
+        }
         asked.states.reset();
         asked.in_flight.reset();
         asked.attempts.reset();
@@ -348,6 +356,14 @@ impl Asked {
                     "levity_log_dropped_total",
                     "Requests that the request log has lost.",
                 )?,
+            )?,
+            hedges: counters(
+                registry,
+                (
+                    "levity_hedges_total",
+                    "Second accounts asked beside one whose answer was late: won, lost or failed.",
+                ),
+                &["outcome"],
             )?,
             states: kept(registry, states)?,
             in_flight: kept(registry, in_flight)?,

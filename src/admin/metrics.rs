@@ -41,6 +41,7 @@ async fn metrics(State(admin): State<Admin>) -> Result<Response, Error> {
         open: admin.control.state().requests(),
         waiting: live.pool.queue().waiting(),
         dropped: watch.monitor.dropped(),
+        hedges: live.pool.hedges().counted(),
     };
     let text = watch.metrics.text(moment, accounts);
     let text =

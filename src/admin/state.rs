@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Body, Error};
 use super::{Admin, written};
-use crate::config::{AuthMode, Config};
+use crate::config::{self, AuthMode, Config};
 use crate::control::state::{self, Phase};
 use crate::pool::Pool;
 use crate::pool::cooldown::Standing;
+use crate::pool::hedge::Counted;
+use crate::proxy::live::Live;
 use crate::server::lan;
 
 /// The paths of this file.
@@ -49,6 +51,8 @@ pub struct Status {
     pub accounts: Accounts,
     /// How many requests there are.
     pub requests: Requests,
+    /// Second accounts, asked beside one whose answer is late.
+    pub hedges: Hedges,
     /// The configuration at work.
     pub config: Origin,
     /// What the owner should know.
@@ -105,6 +109,25 @@ pub struct Requests {
     pub open: usize,
 }
 
+/// Second accounts, asked beside one whose answer is late; counted since the process began.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Hedges {
+    /// When an answer is late, or `off`, as configured.
+    pub after: String,
+    /// As configured.
+    pub budget: String,
+    /// Requests that could have asked one.
+    pub requests: u64,
+    /// Those that answered,
+    pub won: u64,
+    /// that were not needed,
+    pub lost: u64,
+    /// and that failed.
+    pub failed: u64,
+    /// Percent of the requests that asked one.
+    pub share: f64,
+}
+
 /// Where the configuration at work comes from.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Origin {
@@ -157,6 +180,7 @@ pub fn status_of(admin: &Admin) -> Status {
         base_urls: BaseUrls { openai: format!("{base}/v1"), anthropic: base.clone(), gemini: base },
         accounts: accounts(&live.pool),
         requests: Requests { open: state.requests() },
+        hedges: hedges(&live),
         config: Origin {
             path: config.path.as_ref().map(|path| path.display().to_string()),
             loaded: written(state.loaded),
@@ -191,6 +215,21 @@ fn accounts(pool: &Pool) -> Accounts {
         active: active().count(),
         available: active().filter(|account| can_be_asked(account.standing(now))).count(),
         total: pool.accounts().len(),
+    }
+}
+
+fn hedges(live: &Live) -> Hedges {
+    let config::Hedge { after, budget } = live.config.pool.hedge;
+    let counted = live.pool.hedges().counted();
+    let Counted { requests, won, lost, failed } = counted;
+    Hedges {
+        after: after.map_or_else(|| "off".to_owned(), |late| late.to_string()),
+        budget: budget.to_string(),
+        requests,
+        won,
+        lost,
+        failed,
+        share: (counted.share() * 100.0).round() / 100.0,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 
 use super::client::{Client, Target};
-use crate::admin::state::{Proxy, Status};
+use crate::admin::state::{Hedges, Proxy, Status};
 use crate::config::environment::Environment;
 use crate::error::Failure;
 
@@ -57,6 +57,9 @@ fn rows(status: &Status, row: &mut impl FnMut(&str, &str) -> io::Result<()>) -> 
     let (active, available) = (accounts.active, accounts.available);
     row("accounts", &format!("{active} active, {available} of them can be asked now"))?;
     row("requests", &format!("{} under way", status.requests.open))?;
+    if status.hedges.after != "off" {
+        row("hedges", &hedged(&status.hedges))?;
+    }
     if let Some(started) = &status.started {
         row("since", started)?;
     }
@@ -77,6 +80,14 @@ fn listens(proxy: &Proxy) -> String {
         Some(address) => format!("listens on {address}"),
         None => format!("closed; port {}", proxy.port),
     }
+}
+
+/// How many requests asked a second account, and what came of it.
+fn hedged(hedges: &Hedges) -> String {
+    let Hedges { after, budget, requests, won, lost, failed, share } = hedges;
+    format!(
+        "{share}% of {requests} requests (after {after}, at most {budget}): {won} won, {lost} lost, {failed} failed"
+    )
 }
 
 /// The effective mode, and which one was written when that is another.

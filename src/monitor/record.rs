@@ -89,6 +89,9 @@ pub struct Tried {
     pub note: Word,
     /// How long it took, in milliseconds.
     pub ms: u64,
+    /// Where it was asked beside another one (`pool.hedge`): how long after the request's beginning, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge_ms: Option<u64>,
 }
 
 /// What was said, as far as it is kept.

@@ -93,6 +93,9 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
             status: trial.status,
             note: Word::Borrowed(trial.note),
             ms: milliseconds(trial.took),
+            hedge_ms: trial.hedged.then(|| {
+                milliseconds(trial.since.saturating_duration_since(exchange.began.monotonic))
+            }),
         })
         .collect();
     let usage = exchange.usage.unwrap_or_default();

@@ -42,3 +42,5 @@ mod log;
 mod log_command;
 
 mod metrics;
+
+mod hedges;

@@ -108,6 +108,7 @@ pub(crate) fn answered(began: Now) -> Record {
         status: Some(200),
         note: "answered".into(),
         ms: 20,
+        hedge_ms: None,
     };
     Record { row, trail: vec![tried], explain: Vec::new(), error: None, bodies: None }
 }

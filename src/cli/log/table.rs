@@ -102,7 +102,10 @@ pub(super) fn detail(record: &Record, out: &mut impl Write) -> Result<(), Failur
         let status = tried.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
         let (account, note, took) = (&tried.account, &tried.note, duration(tried.ms));
         let name = if place == 0 { "attempts" } else { "" };
-        say(name, &format!("{account}: {status} ({note}) after {took}"));
+        let beside = tried.hedge_ms.map_or_else(String::new, |began| {
+            format!(", as a hedge that began at {}", duration(began))
+        });
+        say(name, &format!("{account}: {status} ({note}) after {took}{beside}"));
     }
     for (place, why) in explain.iter().enumerate() {
         say(if place == 0 { "explain" } else { "" }, &shown(why));

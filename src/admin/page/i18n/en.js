@@ -69,6 +69,8 @@ export default {
   "overview.accounts": "Accounts",
   "overview.available": "{available} of {active} can answer now",
   "overview.open": "Open requests",
+  "overview.hedges": "Second accounts asked",
+  "overview.hedged": "{share}% of {requests} requests, at most {budget}: {won} won, {lost} lost, {failed} failed",
   "overview.auth": "Auth in effect",
   "overview.demo": "Demo: an embedded upstream repeats what it is told. No model is behind it.",
   "config.file": "Config:",

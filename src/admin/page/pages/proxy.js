@@ -49,6 +49,7 @@ function Overview({ status }) {
       status.started && [t("overview.since"), html`<span title=${moment(status.started)}>${uptime}</span>`],
       [t("overview.accounts"), t("overview.available", accounts)],
       [t("overview.open"), String(status.requests.open)],
+      status.hedges.after !== "off" && [t("overview.hedges"), t("overview.hedged", status.hedges)],
       [t("overview.auth"), t(`auth.${proxy.effective_auth}`)],
     ]} />
     ${status.demo && html`<p class="dim">${t("overview.demo")}</p>`}

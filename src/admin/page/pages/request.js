@@ -89,8 +89,11 @@ function spans(row) {
   for (const attempt of row.trail) {
     const good = attempt.status !== null && attempt.status < 400;
     const note = [attempt.status, attempt.note].filter((part) => part !== null && part !== "").join(" · ");
-    bars.push({ name: attempt.account, note, kind: good ? "good" : "bad", from, ms: attempt.ms ?? 0 });
-    from += attempt.ms ?? 0;
+    const ms = attempt.ms ?? 0;
+    // One that was asked beside another began while that one was under way.
+    const began = attempt.hedge_ms ?? from;
+    bars.push({ name: attempt.account, note, kind: good ? "good" : "bad", from: began, ms });
+    from = Math.max(from, began + ms);
   }
   if (row.first_byte_ms !== null && row.total_ms > row.first_byte_ms) {
     bars.push({ name: t("timing.answer"), kind: "answer", from: row.first_byte_ms, ms: row.total_ms - row.first_byte_ms });
