@@ -249,8 +249,22 @@ async fn cutting(cut: &Arc<AtomicUsize>) -> Upstream {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_one_account_works() {
+    none_fails(Scene::new().await).await;
+}
+
+/// The same where every request may ask a second account, soon enough that many do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_second_accounts_are_asked() {
+    let mut scene = Scene::new().await;
+    let hedge = json!({ "after": "20ms", "budget": "100%" });
+    scene.config = scene.config.clone().set("pool", "hedge", hedge);
+    let hedged = none_fails(scene).await;
+    assert!(hedged > 0, "nobody asked a second account");
+}
+
+/// Sends all requests, and checks what came of them; gives how many asked a second account.
+async fn none_fails(scene: Scene) -> usize {
     let requests = count();
-    let scene = Scene::new().await;
     let gateway = Gateway::start(&scene.config).await;
     let next = AtomicUsize::new(0);
     let client = || async {
@@ -270,11 +284,11 @@ async fn no_request_fails_while_one_account_works() {
     };
     let whole: Vec<usize> = join_all((0..AT_ONCE).map(|_| client())).await.concat();
     scene.check(&whole, requests - whole.len()).await;
-    nothing_is_left(&gateway).await;
+    nothing_is_left(&gateway).await
 }
 
-/// Waits until the gateway's own counts say that nothing is under way.
-async fn nothing_is_left(gateway: &Gateway) {
+/// Waits until the gateway's own counts say that nothing is under way; gives how many second accounts they tell of.
+async fn nothing_is_left(gateway: &Gateway) -> usize {
     let said = gateway.stdout();
     let (_, console) = said.split_once("console      http://").unwrap();
     let console: SocketAddr = console.lines().next().unwrap().trim().parse().unwrap();
@@ -287,12 +301,14 @@ async fn nothing_is_left(gateway: &Gateway) {
             let lines: Vec<&str> = metrics.lines().filter(is_count).collect();
             assert!(lines.len() > 20, "an account has a count each: {lines:?}");
             if lines.iter().all(|line| line.ends_with(" 0")) {
-                return;
+                let hedges = metrics.lines().filter(|line| line.starts_with("levity_hedges_total"));
+                let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
+                return hedges.map(count).sum();
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
-    .await;
+    .await
 }
 
 fn count() -> usize {
