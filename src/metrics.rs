@@ -26,7 +26,6 @@ use crate::config::Provider;
 use crate::dialects::Dialect;
 use crate::ir::error::ErrorKind;
 use crate::ir::usage::Usage;
-use crate::pool::hedge::Counted;
 
 /// Models that have a label of their own at most.
 const MODELS: usize = 200;
@@ -98,8 +97,8 @@ pub struct Moment {
     pub waiting: usize,
     /// Requests that the request log has lost so far.
     pub dropped: u64,
-    /// Second accounts, asked beside one whose answer was late, and what became of them.
-    pub hedges: Counted,
+    /// Second accounts, asked beside one whose answer was late: what became of them, and of how many.
+    pub hedges: [(&'static str, u64); 3],
 }
 
 /// A request that is over.
@@ -283,8 +282,7 @@ impl Metrics {
         asked.open.set(i64::try_from(moment.open).unwrap_or(i64::MAX));
         asked.waiting.set(i64::try_from(moment.waiting).unwrap_or(i64::MAX));
         set(&asked.dropped, moment.dropped);
-        let Counted { won, lost, failed, .. } = moment.hedges;
-        for (outcome, count) in [("won", won), ("lost", lost), ("failed", failed)] {
+        for (outcome, count) in moment.hedges {
             set(&asked.hedges.with_label_values(&[outcome]), count);
         }
         asked.states.reset();

@@ -13,6 +13,7 @@ use super::error::Error;
 use crate::metrics::{AccountState, Moment};
 use crate::pool::account::Account;
 use crate::pool::cooldown::{Cause, Standing};
+use crate::pool::hedge::Counted;
 
 /// The paths of this file.
 pub fn routes() -> Router<Admin> {
@@ -37,11 +38,12 @@ async fn metrics(State(admin): State<Admin>) -> Result<Response, Error> {
             ]
         },
     });
+    let Counted { won, lost, failed, .. } = live.pool.hedges().counted();
     let moment = Moment {
         open: admin.control.state().requests(),
         waiting: live.pool.queue().waiting(),
         dropped: watch.monitor.dropped(),
-        hedges: live.pool.hedges().counted(),
+        hedges: [("won", won), ("lost", lost), ("failed", failed)],
     };
     let text = watch.metrics.text(moment, accounts);
     let text =

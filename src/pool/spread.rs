@@ -63,7 +63,7 @@ impl Spread {
 
     /// The time within which so many of a hundred answers began, within a tenth; `None` where too few were measured.
     pub(super) fn percentile(&self, percentile: u8, now: Instant) -> Option<Duration> {
-        if self.total * 0.5_f32.powi(self.halvings(now)) < FEWEST - 0.5 {
+        if self.total * 0.5_f32.powi(self.halvings(now)) < FEWEST {
             return None;
         }
         let wanted = self.total * f32::from(percentile) / 100.0;

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use levity::dialects::Dialect;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::client::{Open, Reply, Request, post};
 use crate::support::gateway::{Account, Config, Gateway, credential};
 use crate::support::samples::{self, MODEL, broke_off, refused};
-use crate::support::script::{Answer, Gate};
+use crate::support::script::{Answer, Gate, Seen};
+use crate::support::tls::{Authority, Offer};
 use crate::support::upstream::Upstream;
 use crate::support::{eventually, within};
 
@@ -116,7 +118,7 @@ async fn a_hedge_is_the_request_that_the_first_account_got() {
     assert_eq!((&first.method, &first.target), (&second.method, &second.target));
     assert_eq!(first.body, second.body);
     assert_eq!(second.credential(), credential("second"));
-    let names = |seen: &crate::support::script::Seen| {
+    let names = |seen: &Seen| {
         let mut names: Vec<_> =
             seen.headers.0.iter().map(|(name, _)| name.to_lowercase()).collect();
         names.sort();
@@ -418,7 +420,7 @@ async fn a_hedge_streams_as_it_comes() {
 
 #[tokio::test]
 async fn the_budget_bounds_the_share() {
-    let slow = |_: &crate::support::script::Seen| samples::good(CHAT).after(20);
+    let slow = |_: &Seen| samples::good(CHAT).after(20);
     let [first, second] = [Upstream::new(slow).await, Upstream::new(slow).await];
     let accounts = [("first", &first), ("second", &second)]
         .map(|(name, upstream)| Account::new(name, CHAT, &upstream.url()));
@@ -511,7 +513,7 @@ async fn late_is_what_was_measured() {
     let slow = Gate::closed();
     let first = {
         let slow = slow.clone();
-        Upstream::new(move |seen: &crate::support::script::Seen| {
+        Upstream::new(move |seen: &Seen| {
             let answer = samples::good(CHAT);
             if seen.text().contains("slow") { answer.held_by(&slow) } else { answer }
         })
@@ -545,4 +547,116 @@ async fn late_is_what_was_measured() {
     let (reply, ()) = tokio::join!(gateway.send(&request), open);
     assert_eq!(reply.status, 200);
     assert_eq!(gateway.logged(&reply.headers).await["attempts"], 2);
+}
+
+#[tokio::test]
+async fn over_http_2_it_is_the_same() {
+    for stream in [false, true] {
+        let authority = Authority::new();
+        let gate = Gate::closed();
+        let door = gate.clone();
+        let answer = move || {
+            if stream { Answer::sse(samples::events(CHAT)) } else { samples::good(CHAT) }
+        };
+        let late = Upstream::tls(&authority, Offer::Http2, move |seen: &Seen| {
+            if seen.text().contains("first wins") {
+                answer().held_by(&door)
+            } else {
+                Answer::nothing().hang()
+            }
+        });
+        let soon = Upstream::tls(&authority, Offer::Http2, move |seen: &Seen| {
+            if seen.text().contains("first wins") { Answer::nothing().hang() } else { answer() }
+        });
+        let (late, soon) = (late.await, soon.await);
+        let accounts = [("first", &late), ("second", &soon)]
+            .map(|(name, upstream)| Account::new(name, CHAT, &upstream.url()));
+        let [first, second] = accounts;
+        let trust = authority.file().to_str().unwrap().to_owned();
+        let gateway = Gateway::start(&config(first, second).env("SSL_CERT_FILE", trust)).await;
+        let request =
+            if stream { samples::stream_call(CHAT, MODEL) } else { samples::call(CHAT, MODEL) };
+        let whole =
+            if stream { samples::events(CHAT).concat() } else { samples::answer(CHAT).to_string() };
+        let reply = gateway.send(&request).await;
+        assert_eq!((reply.status, reply.text()), (200, whole.clone()));
+        late.idle().await;
+        assert_eq!((late.count(), soon.count()), (1, 1));
+        assert_eq!(soon.only().version, "HTTP/2");
+        // Its turn is the second account's, and the first one is asked beside it.
+        let body = String::from_utf8(request.body.to_vec()).unwrap().replace("hello", "first wins");
+        let request = post(request.target, body);
+        let open = async {
+            soon.reached(2).await;
+            late.reached(2).await;
+            gate.open();
+        };
+        let (reply, ()) = tokio::join!(gateway.send(&request), open);
+        assert_eq!((reply.status, reply.text()), (200, whole));
+        soon.idle().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_kept_alive_hears_the_hedge() {
+    let comment = ": keep-alive\n\n";
+    let events = samples::events(CHAT);
+    let pair = Pair::of(
+        (CHAT, Answer::nothing().hang()),
+        (CHAT, Answer::sse(&events).after(150)),
+        |config| config.set("proxy", "keepalive", "30ms"),
+    );
+    let pair = pair.await;
+    let reply = pair.gateway.send(&samples::stream_call(CHAT, MODEL)).await;
+    assert!(reply.text().starts_with(comment), "{}", reply.text());
+    assert_eq!(reply.text().replace(comment, ""), events.concat());
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_hedges_stream_ends_it() {
+    let begun = Answer::sse(samples::begun(CHAT)).hang();
+    let pair = Pair::new(CHAT, Answer::nothing().hang(), begun).await;
+    let mut open = pair.gateway.open(&samples::stream_call(CHAT, MODEL)).await;
+    open.until("one ").await;
+    drop(open);
+    pair.second.left().await;
+    let log = || pair.gateway.stderr().contains("hedge second: 200 (client left)").then_some(());
+    eventually("the log line", log).await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_both() {
+    let silent = || Answer::nothing().hang();
+    let pair = Pair::of((CHAT, silent()), (CHAT, silent()), |config| {
+        config.set("proxy", "timeouts", json!({ "drain": "200ms" }))
+    })
+    .await;
+    let request = samples::call(CHAT, MODEL);
+    let stop = async {
+        pair.second.reached(1).await;
+        pair.gateway.signal(Signal::SIGTERM);
+    };
+    let (reply, ()) = tokio::join!(pair.gateway.send(&request), stop);
+    refused(CHAT, 503, &reply);
+    pair.first.left().await;
+    pair.second.left().await;
+}
+
+/// The first one has failed, and the client does not wait for the second.
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_hedge_that_goes_on_alone() {
+    let failing = samples::refusal(CHAT, 500, "no").after(150);
+    let pair = Pair::new(CHAT, failing, Answer::nothing().hang()).await;
+    let mut connection = pair.gateway.connect().await;
+    let call = samples::stream_call(CHAT, MODEL);
+    connection.write(&call.head(pair.gateway.address)).await.unwrap();
+    connection.write(&call.body).await.unwrap();
+    pair.second.reached(1).await;
+    pair.first.idle().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(connection);
+    pair.second.left().await;
+    let said = "first: 500 (the server failed); hedge second: client left";
+    let log = || pair.gateway.stderr().contains(said).then_some(());
+    eventually("the log line", log).await;
 }

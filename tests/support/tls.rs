@@ -146,7 +146,15 @@ async fn play(answer: &Answer, mut respond: SendResponse<Bytes>) -> Result<(), h
             }
             Step::Pause(time) => tokio::time::sleep(*time).await,
             Step::Wait(gate) => gate.passed().await,
-            Step::Hang => return std::future::pending().await,
+            Step::Hang => {
+                // Until the peer gives the request up.
+                std::future::poll_fn(|context| match &mut body {
+                    Some(body) => body.poll_reset(context),
+                    None => respond.poll_reset(context),
+                })
+                .await?;
+                return Ok(());
+            }
             Step::Close | Step::Reset => {
                 respond.send_reset(h2::Reason::INTERNAL_ERROR);
                 return Ok(());
