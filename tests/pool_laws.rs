@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use levity::clock::Now;
-use levity::config::{self, Scheduling};
+use levity::config::{self, Dispatch, Scheduling};
 use levity::pool::Pool;
 use levity::pool::account::{Account, AccountId};
-use levity::pool::cooldown::Wait;
+use levity::pool::cooldown::{Standing, Wait};
 use levity::pool::lease::Lease;
 use levity::pool::unavailable::Unavailable;
 use levity::pool::verdict::{Failure, Kind, Outcome, Scope, Verdict};
@@ -29,6 +29,7 @@ const MODELS: [&str; 3] = ["x", "y", "z"];
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Lease { model: &'static str, tried: usize },
+    Beside { lease: usize, model: &'static str },
     Answer { lease: usize },
     Settle { lease: usize, outcome: Outcome, seconds: u64 },
     Drop { lease: usize },
@@ -58,7 +59,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let lease = 0_usize..8;
     let settled = (lease.clone(), outcomes(), 0_u64..100);
     let step = prop_oneof![
-        6 => (model, 0_usize..3).prop_map(|(model, tried)| Step::Lease { model, tried }),
+        6 => (model.clone(), 0_usize..3).prop_map(|(model, tried)| Step::Lease { model, tried }),
+        2 => (lease.clone(), model).prop_map(|(lease, model)| Step::Beside { lease, model }),
         1 => lease.clone().prop_map(|lease| Step::Answer { lease }),
         4 => settled.prop_map(|(lease, outcome, seconds)| Step::Settle { lease, outcome, seconds }),
         1 => lease.prop_map(|lease| Step::Drop { lease }),
@@ -94,7 +96,9 @@ impl Named {
 fn accounts() -> Vec<config::Account> {
     let twin = config::Account { name: "twin".to_owned(), ..account("a") };
     let narrow = config::Account { max_concurrency: 2, ..weighted("narrow", 3) };
-    vec![account("a"), twin, narrow, weighted("b", 2)]
+    let spare = config::Account { dispatch: Dispatch::Fallback, ..account("spare") };
+    let other = config::Account { dispatch: Dispatch::Fallback, ..account("other") };
+    vec![account("a"), twin, narrow, weighted("b", 2), spare, other]
 }
 
 struct History {
@@ -108,6 +112,7 @@ impl History {
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Lease { model, tried } => return self.lease(model, tried),
+            Step::Beside { lease, model } => return self.beside(lease, model),
             Step::Answer { lease } => {
                 if let Some(lease) = self.leases.get_mut(lease) {
                     lease.answered();
@@ -164,6 +169,25 @@ impl History {
             }
             Err(other) => prop_assert!(false, "{other:?}"),
         }
+        self.count()
+    }
+
+    /// A second account is another one of the same dispatch, and nothing speaks against it.
+    fn beside(&mut self, lease: usize, model: &str) -> Result<(), TestCaseError> {
+        let Some(first) = self.leases.get(lease) else { return Ok(()) };
+        let (dispatch, asked) = (first.account().config.dispatch, [first.account().id()]);
+        let now = self.now.monotonic;
+        if let Some(second) = self.pool.lease_beside(dispatch, &want(model), &asked, now) {
+            prop_assert!(!self.named.bars(&second, now), "{} is cooling", name(&second));
+            prop_assert_ne!(second.account().id(), asked[0]);
+            prop_assert_eq!(second.account().config.dispatch, dispatch);
+            prop_assert_eq!(second.account().standing(now), Standing::Open);
+            self.leases.push(second);
+        }
+        self.count()
+    }
+
+    fn count(&self) -> Result<(), TestCaseError> {
         let held = u32::try_from(self.leases.len()).unwrap();
         prop_assert_eq!(self.pool.accounts().map(Account::in_flight).sum::<u32>(), held);
         for account in self.pool.accounts().filter(|account| account.config.max_concurrency > 0) {

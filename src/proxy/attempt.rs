@@ -38,7 +38,7 @@ pub struct Attempt {
     /// Whether the account was asked beside another one.
     pub hedged: bool,
     /// Its answer, where that began before the attempt was the one at hand.
-    pub answer: Option<Answer>,
+    pub answer: Option<Box<Answer>>,
 }
 
 /// Whose request an attempt is for.

@@ -277,7 +277,7 @@ pub fn take_over(exchange: &mut Exchange) -> Box<Error> {
 
 /// Whether a second account is being asked: then it is the next, now that the first one has failed.
 pub fn goes_on_alone(exchange: &Exchange) -> bool {
-    let Some(mut hedge) = exchange.gate.take_hedge() else { return false };
+    let Some(mut hedge) = take(exchange) else { return false };
     match &mut hedge.state {
         State::Asking(asking) => asking.is_alone = true,
         State::Decided(..) => {}
@@ -317,7 +317,7 @@ pub async fn promote(session: &mut Session, exchange: &mut Exchange) -> Result<(
     exchange.used = Some(Arc::clone(attempt.lease.model()));
     let trouble = match heard {
         Heard::Begun(answer) | Heard::Refused(answer, _) => {
-            attempt.answer = Some(answer);
+            attempt.answer = Some(Box::new(answer));
             None
         }
         Heard::Broke(trouble) => Some(trouble),
@@ -328,7 +328,7 @@ pub async fn promote(session: &mut Session, exchange: &mut Exchange) -> Result<(
 
 /// Takes in that the second account failed before the attempt at hand did.
 pub fn collect(exchange: &mut Exchange) {
-    let Some(hedge) = exchange.gate.take_hedge() else { return };
+    let Some(hedge) = take(exchange) else { return };
     match hedge.state {
         State::Failed(asked) => remember(exchange, *asked),
         State::Asking(_) | State::Decided(..) => exchange.gate.set_hedge(hedge),
@@ -339,7 +339,7 @@ pub fn collect(exchange: &mut Exchange) {
 
 /// The attempt at hand has begun its answer, or the request is over: the second account is no longer asked.
 pub fn give_up(exchange: &mut Exchange) {
-    let Some(hedge) = exchange.gate.take_hedge() else { return };
+    let Some(hedge) = take(exchange) else { return };
     let mut asked = match hedge.state {
         State::Failed(asked) => return remember(exchange, *asked),
         State::Asking(asking) => asking.asked,
@@ -351,6 +351,11 @@ pub fn give_up(exchange: &mut Exchange) {
     let left = exchange.outcome.filter(|outcome| [CLIENT_LEFT, super::STOPPED].contains(outcome));
     asked.trial.note = left.unwrap_or(asked.trial.note);
     remember(exchange, asked);
+}
+
+/// The second account, where there may be one: most requests need not look.
+fn take(exchange: &Exchange) -> Option<Box<Hedge>> {
+    if exchange.hedge == Stage::Unseen { None } else { exchange.gate.take_hedge() }
 }
 
 fn remember(exchange: &mut Exchange, asked: Asked) {
