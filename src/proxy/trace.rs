@@ -75,6 +75,7 @@ fn attempt(
     attributes.add("levity.account", exchange.name(trial).to_owned());
     attributes.add("levity.attempt", turn);
     attributes.add("levity.note", trial.note);
+    attributes.maybe("levity.hedge", trial.hedged.then_some(true));
     attributes.maybe("http.response.status_code", trial.status.map(i64::from));
     attributes.maybe("gen_ai.operation.name", operation);
     if let Some(account) = account {
