@@ -1,14 +1,18 @@
 //! What the gateway asks for itself: one request, its whole answer, over the same ways as the requests of clients.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::{HeaderValue, StatusCode, header};
 use pingora::ErrorType;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
+use tokio::runtime::Handle;
 
 use super::broke;
 use super::destination::Destination;
@@ -26,9 +30,31 @@ pub struct Answered {
     pub first_byte: Duration,
 }
 
+/// One request's way to a server. Dropped, it cancels the request: a connection of its own is closed, and of one that it
+/// shares (HTTP/2) its stream.
+pub struct Channel {
+    /// What is said over it.
+    pub session: HttpSession<()>,
+    peer: HttpPeer,
+    connector: Arc<Connector<()>>,
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let session = std::mem::replace(&mut self.session, HttpSession::Custom(()));
+        // What is shared is kept for a moment, and must be told that it is idle. At the end of the process nobody is.
+        if matches!(session, HttpSession::H2(_)) && Handle::try_current().is_ok() {
+            let idle = self.peer.idle_timeout();
+            let released = self.connector.release_http_session(session, &self.peer, idle);
+            // For HTTP/2 that is done at once.
+            let _ = released.now_or_never();
+        }
+    }
+}
+
 /// The gateway as a client.
 pub struct Fetch {
-    connector: Connector<()>,
+    connector: Arc<Connector<()>>,
     certificates: Option<String>,
 }
 
@@ -37,7 +63,7 @@ impl Fetch {
     pub fn new(certificates: Option<String>) -> Self {
         let mut options = ConnectorOptions::new(1);
         options.ca_file.clone_from(&certificates);
-        Self { connector: Connector::new(Some(options)), certificates }
+        Self { connector: Arc::new(Connector::new(Some(options))), certificates }
     }
 
     /// The file of authorities to trust.
@@ -59,15 +85,15 @@ impl Fetch {
         }
     }
 
-    /// A connection to a server, or why there is none.
-    pub async fn connect(&self, destination: &Destination) -> Result<HttpSession<()>, String> {
+    /// The way to a server, or why there is none.
+    pub async fn connect(&self, destination: &Destination) -> Result<Channel, String> {
         let peer = destination.peer().await?;
         let connected = self.connector.get_http_session(&peer).await;
         let (session, _) = connected.map_err(|error| {
             destination.forget_address();
             format!("cannot connect to {}: {}", destination.authority(), broke::reason(&error))
         })?;
-        Ok(session)
+        Ok(Channel { session, peer, connector: Arc::clone(&self.connector) })
     }
 
     async fn exchange(
@@ -77,13 +103,12 @@ impl Fetch {
         patience: Duration,
     ) -> Result<Answered, String> {
         let began = Instant::now();
-        let mut session = self.connect(destination).await?;
-        session.set_read_timeout(Some(patience));
-        let asked = ask(&mut session, destination, request, began).await;
+        let mut channel = self.connect(destination).await?;
+        channel.session.set_read_timeout(Some(patience));
+        let asked = ask(&mut channel.session, destination, request, began).await;
         let answer = asked.map_err(|error| {
             format!("{} broke off: {}", destination.authority(), broke::reason(&error))
         })?;
-        // It is not kept: the next time that something is asked here is minutes away.
         Ok(answer)
     }
 }

@@ -19,7 +19,6 @@ use http::header;
 use parking_lot::Mutex;
 use pingora::connectors::L4Connect;
 use pingora::http::ResponseHeader;
-use pingora::protocols::http::client::HttpSession;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream as Connection;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
@@ -27,6 +26,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::fetch::Channel;
 use super::reply::leave_connection;
 
 /// An answer as far as it was heard.
@@ -36,7 +36,7 @@ pub struct Answer {
     /// The pieces of its body that were heard.
     pub pieces: VecDeque<Bytes>,
     /// What it comes over, where more of it is to come.
-    pub session: Option<HttpSession<()>>,
+    pub channel: Option<Channel>,
 }
 
 /// What is still to come of an answer.
@@ -54,9 +54,9 @@ impl Answer {
     }
 
     fn into_line(self) -> Line {
-        let Self { head, mut pieces, session } = self;
+        let Self { head, mut pieces, channel } = self;
         pieces.push_front(written(head));
-        Line { heard: pieces, rest: Mutex::new(session.map(rest)) }
+        Line { heard: pieces, rest: Mutex::new(channel.map(rest)) }
     }
 }
 
@@ -81,11 +81,11 @@ fn written(mut head: ResponseHeader) -> Bytes {
     out.into()
 }
 
-fn rest(session: HttpSession<()>) -> Rest {
-    Box::pin(futures::stream::unfold(Some(session), |session| async {
-        let mut session = session?;
-        match session.read_response_body().await {
-            Ok(Some(piece)) => Some((Ok(piece), Some(session))),
+fn rest(channel: Channel) -> Rest {
+    Box::pin(futures::stream::unfold(Some(channel), |channel| async {
+        let mut channel = channel?;
+        match channel.session.read_response_body().await {
+            Ok(Some(piece)) => Some((Ok(piece), Some(channel))),
             Ok(None) => None,
             Err(error) => Some((Err(io::Error::other(error)), None)),
         }

@@ -10,7 +10,7 @@ use pingora_timeout::fast_timeout::fast_timeout;
 
 use super::attempt::Attempt;
 use super::exchange::Call;
-use super::fetch::Fetch;
+use super::fetch::{Channel, Fetch};
 use super::handover::Answer;
 use super::reply::{Reply, Step, Trouble, leave_connection};
 use crate::clock::{self, Now};
@@ -61,7 +61,7 @@ pub async fn ask(
     let patience = Patience { until, idle: timeouts.idle };
     let begun = begin(fetch, attempt, head, &patience).await;
     match begun {
-        Ok((session, head)) => hear(session, head, (call, attempt, id), patience).await,
+        Ok((channel, head)) => hear(channel, head, (call, attempt, id), patience).await,
         Err(trouble) => Heard::Broke(trouble),
     }
 }
@@ -82,16 +82,16 @@ async fn begin(
     attempt: &Attempt,
     head: RequestHeader,
     patience: &Patience,
-) -> Result<(HttpSession<()>, ResponseHeader), Box<Trouble>> {
+) -> Result<(Channel, ResponseHeader), Box<Trouble>> {
     let upstream = &attempt.upstream;
     upstream.credential_ready().await.map_err(|lacking| Box::new(lacking.into()))?;
     let destination = &upstream.destination;
-    let mut session = fetch
+    let mut channel = fetch
         .connect(destination)
         .await
         .map_err(|message| Box::new(Trouble::connect(message, destination.scope())))?;
-    let head = patience.wait(exchange_heads(&mut session, head, attempt)).await?;
-    Ok((session, head))
+    let head = patience.wait(exchange_heads(&mut channel.session, head, attempt)).await?;
+    Ok((channel, head))
 }
 
 async fn exchange_heads(
@@ -122,7 +122,7 @@ async fn send_body(session: &mut HttpSession<()>, attempt: &Attempt) -> Result<(
 
 /// Reads the answer until it is known what it is.
 async fn hear(
-    mut session: HttpSession<()>,
+    mut channel: Channel,
     head: ResponseHeader,
     (call, attempt, id): (&Call, &Attempt, &str),
     mut patience: Patience,
@@ -131,7 +131,7 @@ async fn hear(
     let mut reply = Reply::new(head.clone(), call, attempt, id);
     let mut pieces = VecDeque::new();
     loop {
-        let piece = match patience.wait(session.read_response_body()).await {
+        let piece = match patience.wait(channel.session.read_response_body()).await {
             Ok(piece) => piece,
             Err(trouble) => return Heard::Broke(trouble),
         };
@@ -147,7 +147,7 @@ async fn hear(
             Step::Begin(..) | Step::More(_) => None,
             Step::Failed(trouble) => Some(trouble),
         };
-        let answer = Answer { head, pieces, session: (!ended).then_some(session) };
+        let answer = Answer { head, pieces, channel: (!ended).then_some(channel) };
         return match trouble {
             None => Heard::Begun(answer),
             Some(trouble) => Heard::Refused(answer, trouble),

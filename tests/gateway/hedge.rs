@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Open, Reply, Request, post};
 use crate::support::gateway::{Account, Config, Gateway, credential};
+use crate::support::proxy::{Manner, Proxy, Speech};
 use crate::support::samples::{self, MODEL, broke_off, refused};
 use crate::support::script::{Answer, Gate, Seen};
 use crate::support::tls::{Authority, Offer};
@@ -659,4 +660,33 @@ async fn a_client_that_leaves_ends_the_hedge_that_goes_on_alone() {
     let said = "first: 500 (the server failed); hedge second: client left";
     let log = || pair.gateway.stderr().contains(said).then_some(());
     eventually("the log line", log).await;
+}
+
+#[tokio::test]
+async fn counts_and_embeddings_are_not_asked_twice() {
+    let slow = || Answer::json(200, r#"{"input_tokens":3,"data":[]}"#).after(250);
+    for (dialect, path) in
+        [(Dialect::Anthropic, "/v1/messages/count_tokens"), (CHAT, "/v1/embeddings")]
+    {
+        let pair = Pair::new(dialect, slow(), slow()).await;
+        let mut body = samples::body(dialect, MODEL);
+        body["input"] = json!("hello");
+        let reply = pair.gateway.send(&post(path, body.to_string())).await;
+        assert_eq!((reply.status, pair.asked()), (200, (1, 0)), "{}", reply.text());
+    }
+}
+
+/// A second account is asked over the same ways as any other.
+#[tokio::test]
+async fn a_hedge_goes_through_the_outbound_proxy() {
+    let first = Upstream::always(Answer::nothing().hang()).await;
+    let second = Upstream::always(samples::good(CHAT)).await;
+    let proxy = Proxy::start(Speech::Connect, Manner::Open, second.address).await;
+    let far = Account::new("second", CHAT, "http://provider.example")
+        .set("outbound_proxy", proxy.url("http"));
+    let near = Account::new("first", CHAT, &first.url());
+    let gateway = Gateway::start(&config(near, far)).await;
+    assert_eq!(gateway.send(&samples::call(CHAT, MODEL)).await.status, 200);
+    assert_eq!((first.count(), second.count()), (1, 1));
+    assert_eq!(second.only().header("host"), Some("provider.example"));
 }
