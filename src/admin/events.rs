@@ -23,7 +23,7 @@ use super::error::{Error, Query};
 use super::log::Asked;
 use super::state::status_of;
 use crate::control::state;
-use crate::monitor::query::Filter;
+use crate::monitor::filter::Filter;
 use crate::monitor::record::Row;
 
 /// How long nothing is said before a comment shows that the stream is alive.
@@ -80,7 +80,7 @@ impl Listener {
                     return Some(event("state", &status_of(&self.admin)));
                 }
                 row = self.rows.recv() => match row {
-                    Ok(row) if self.filter.passes(&row) => return Some(event("request", &*row)),
+                    Ok(row) if self.filter.passes(&row, None) => return Some(event("request", &*row)),
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => {
                         self.is_behind = true;

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::Admin;
 use super::error::{Error, Query};
 use crate::monitor::Monitor;
-use crate::monitor::query::{Filter, Status, Unreadable};
+use crate::monitor::filter::{Filter, Status};
+use crate::monitor::query::Unreadable;
 use crate::monitor::record::{Record, Row, Time, number};
 
 /// Rows of a page, where nobody says how many, and at most.
@@ -94,12 +95,13 @@ impl Asked {
         })
     }
 
-    fn before(&self) -> Result<Option<i64>, Error> {
+    fn before(&self) -> Result<Option<String>, Error> {
         if self.before.is_empty() {
             return Ok(None);
         }
         let wrong = "before: a request's id is expected";
-        number(&self.before).map(Some).ok_or_else(|| Error::bad(wrong))
+        number(&self.before).ok_or_else(|| Error::bad(wrong))?;
+        Ok(Some(self.before.clone()))
     }
 }
 
@@ -132,10 +134,10 @@ async fn list(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<
 async fn page(
     monitor: &Monitor,
     filter: Filter,
-    before: Option<i64>,
+    before: Option<String>,
     limit: usize,
 ) -> Result<Vec<Row>, Unreadable> {
-    let rows = monitor.ask(move |reader| reader.rows(&filter, before, limit)).await?;
+    let rows = monitor.ask(move |reader| reader.rows(&filter, before.as_deref(), limit)).await?;
     Ok(rows.unwrap_or_default())
 }
 
@@ -143,12 +145,17 @@ async fn page(
 struct Export {
     monitor: Monitor,
     filter: Filter,
-    before: Option<i64>,
+    before: Option<String>,
     left: usize,
 }
 
 /// All rows as JSON lines, a page after the other: a slow reader holds nothing open in the file.
-fn export(monitor: Monitor, filter: Filter, before: Option<i64>, limit: Option<usize>) -> Response {
+fn export(
+    monitor: Monitor,
+    filter: Filter,
+    before: Option<String>,
+    limit: Option<usize>,
+) -> Response {
     let left = limit.unwrap_or(usize::MAX);
     let export = Export { monitor, filter, before, left };
     let pages = stream::try_unfold(export, |mut export| async move {
@@ -156,9 +163,10 @@ fn export(monitor: Monitor, filter: Filter, before: Option<i64>, limit: Option<u
         if size == 0 {
             return Ok::<_, Unreadable>(None);
         }
-        let rows = page(&export.monitor, export.filter.clone(), export.before, size).await?;
+        let rows =
+            page(&export.monitor, export.filter.clone(), export.before.clone(), size).await?;
         let Some(last) = rows.last() else { return Ok(None) };
-        export.before = Some(last.number());
+        export.before = Some(last.id.clone());
         export.left -= rows.len();
         Ok(Some((lines(&rows), export)))
     });

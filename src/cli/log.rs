@@ -15,7 +15,8 @@ use crate::clock::{self, Now};
 use crate::config::environment::Environment;
 use crate::error::Failure;
 use crate::monitor;
-use crate::monitor::query::{Filter, Reader, Status, Unreadable};
+use crate::monitor::filter::{Filter, Status};
+use crate::monitor::query::{Reader, Unreadable};
 use crate::monitor::record::{Record, Row, Time};
 use crate::sse;
 

@@ -1,49 +1,49 @@
-//! The file of the request log: written many rows at a time, and kept within its bounds.
+//! The file of the request log: written a block of requests at a time, and kept within its bounds.
 //!
-//! A row's number is the beginning of its id, so rows stand in the order of time and need no index: a list reads from the
-//! end, what is too old is what comes first, and a write touches the last page alone. Everything here blocks; `worker`
-//! calls it.
+//! A request's number is the beginning of its id, so numbers are in the order of time, and a block is found by that of its
+//! newest request: a list reads from the end, what is too old is what comes first, and a write touches the last page
+//! alone. Everything here blocks; `worker` calls it.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::block::Block;
 use super::record::{Record, Time};
 use super::sums::{self, Sums};
-use crate::address;
 use crate::clock::milliseconds;
 use crate::config::Retention;
 use crate::sqlite::{self, Error, Layout, begin};
 
-/// How the file is laid out.
-pub(super) const LAYOUT: Layout = Layout { version: 1, statements: STATEMENTS };
+/// How the file is laid out. A file of version 1 had a column for each thing; none was ever released.
+pub(super) const LAYOUT: Layout = Layout { version: 2, statements: STATEMENTS };
 /// How long another process may hold the file before a write is put off.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Rows that one transaction deletes: a gateway beside this one gets its turn in between.
-const AT_ONCE: u64 = 5_000;
-/// Bytes that are kept of a path or a model's name.
-const LONGEST_NAME: usize = 512;
-/// Bytes that are kept of what a client was told.
-const LONGEST_ERROR: usize = 4096;
+/// Requests of a block at most: who asks for one of them reads them all.
+const LARGEST: usize = 256;
+/// Numbers between the first and the last of a block at most, those of ten seconds: a request that took long stands in a
+/// block of its own time, so that a list need not look for it far away.
+const SPAN: i64 = 10_000 << 20;
+/// Blocks whose last requests have one number take the next numbers, so many at most.
+const NEIGHBOURS: i64 = 64;
+/// How far behind a request's own number that of its block may stand.
+pub(super) const REACH: i64 = SPAN + NEIGHBOURS;
+/// Blocks that one transaction deletes: a gateway beside this one gets its turn in between.
+const AT_ONCE: u64 = 512;
+/// Pages that may be free without being given back.
+const MUCH_FREE: u64 = 256;
 
 const STATEMENTS: &str = "
-CREATE TABLE requests (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    client TEXT, caller TEXT,
-    dialect TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
-    model TEXT, used TEXT, account TEXT,
-    stream INTEGER NOT NULL, status INTEGER, outcome TEXT, failed INTEGER NOT NULL,
-    waited_ms INTEGER NOT NULL, first_byte_ms INTEGER, total_ms INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    input INTEGER NOT NULL, cached INTEGER NOT NULL,
-    output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-    dropped TEXT, trail TEXT, explain TEXT, error TEXT
+CREATE TABLE blocks (
+    last INTEGER PRIMARY KEY, first INTEGER NOT NULL,
+    requests INTEGER NOT NULL, data BLOB NOT NULL
 );
 CREATE TABLE bodies (
-    number INTEGER PRIMARY KEY,
-    request TEXT NOT NULL, response TEXT NOT NULL, truncated INTEGER NOT NULL
+    number INTEGER NOT NULL, id TEXT NOT NULL,
+    request TEXT NOT NULL, response TEXT NOT NULL, truncated INTEGER NOT NULL,
+    PRIMARY KEY (number, id)
 );
 CREATE TABLE hours (
     hour INTEGER NOT NULL,
@@ -57,18 +57,14 @@ CREATE TABLE hours (
 ) WITHOUT ROWID;
 ";
 
-/// The columns of `requests`, as `insert` fills them and `query` reads them.
-pub(super) const COLUMNS: &str = "number, id, client, caller, dialect, method, path, model, used, \
-     account, stream, status, outcome, failed, waited_ms, first_byte_ms, total_ms, attempts, input, \
-     cached, output, reasoning, dropped, trail, explain, error";
-
 /// The open file.
 #[derive(Debug)]
 pub(super) struct Disk {
     connection: Connection,
-    insert: String,
-    /// Rows in the file.
+    /// Requests in the file,
     rows: u64,
+    /// and what SQLite calls the state of the file in which they were counted.
+    counted_at: i64,
     sums: Sums,
 }
 
@@ -76,22 +72,21 @@ impl Disk {
     /// Opens the file, readable by its owner alone, or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let connection = sqlite::open(path, LAYOUT, PATIENCE)?;
-        let rows = connection.query_row("SELECT count(*) FROM requests", [], |row| row.get(0))?;
-        let places = ", ?".repeat(COLUMNS.split(',').count() - 1);
-        let insert =
-            format!("INSERT INTO requests ({COLUMNS}) VALUES (?{places}) ON CONFLICT DO NOTHING");
-        Ok(Self { connection, insert, rows, sums: Sums::default() })
+        let mut disk = Self { connection, rows: 0, counted_at: 0, sums: Sums::default() };
+        disk.count()?;
+        Ok(disk)
     }
 
-    /// Writes rows and what they add to the sums, all or nothing.
-    pub(super) fn write(&mut self, records: &[Record]) -> Result<(), Error> {
+    /// Writes requests and what they add to the sums, all or nothing.
+    pub(super) fn write(&mut self, records: &[Box<Record>]) -> Result<(), Error> {
+        let mut sorted: Vec<&Record> = records.iter().map(AsRef::as_ref).collect();
+        sorted.sort_unstable_by(|one, other| one.row.id.cmp(&other.row.id));
         let transaction = begin(&mut self.connection)?;
-        {
-            let mut insert = transaction.prepare_cached(&self.insert)?;
-            for record in records {
-                let number = insert_row(&mut insert, record)?;
-                insert_bodies(&transaction, number, record)?;
-            }
+        for together in blocks(&sorted) {
+            insert_block(&transaction, together)?;
+        }
+        for record in sorted {
+            insert_bodies(&transaction, record)?;
         }
         let adding = self.sums.add(records);
         sums::write(&transaction, &adding)?;
@@ -102,6 +97,10 @@ impl Disk {
 
     /// Deletes what is too old or too much, and gives the room back. `now` is in milliseconds since 1970.
     pub(super) fn retain(&mut self, retention: Retention, now: Time) -> Result<(), Error> {
+        // A gateway beside this one writes and deletes too.
+        if self.state()? != self.counted_at {
+            self.count()?;
+        }
         let days = Duration::from_hours(24) * retention.days;
         let kept = milliseconds(days);
         self.delete_before(Time(now.0.saturating_sub(kept)).first_number())?;
@@ -136,13 +135,8 @@ impl Disk {
 
     /// Where there are too many, makes some room beyond the bound: else every write would have to make its own.
     fn keep_rows(&mut self, most: u64) -> Result<(), Error> {
-        if self.rows <= most {
-            return Ok(());
-        }
-        // Another gateway on the same file may have deleted some.
-        self.count()?;
-        if self.rows > most {
-            self.delete_oldest(self.rows - most + most / 16)?;
+        while self.rows > most {
+            self.delete_oldest(self.rows - most + most / 16, most / 32)?;
         }
         Ok(())
     }
@@ -154,7 +148,7 @@ impl Disk {
             if sums > self.rows {
                 sums::delete_oldest(&self.connection, sums / 16)?;
             } else if self.rows > 0 {
-                self.delete_oldest((self.rows / 16).max(1))?;
+                self.delete_oldest((self.rows / 16).max(1), self.rows / 32)?;
             } else {
                 break;
             }
@@ -163,121 +157,158 @@ impl Disk {
     }
 
     fn count(&mut self) -> Result<(), Error> {
-        let count = "SELECT count(*) FROM requests";
+        self.counted_at = self.state()?;
+        let count = "SELECT coalesce(sum(requests), 0) FROM blocks";
         self.rows = self.connection.query_row(count, [], |row| row.get(0))?;
         Ok(())
     }
 
-    fn delete_oldest(&mut self, rows: u64) -> Result<(), Error> {
-        let bound = "SELECT number FROM requests ORDER BY number LIMIT 1 OFFSET ?1";
-        let bound = self.connection.query_row(bound, [rows], |row| row.get(0)).optional()?;
-        self.delete_before(bound.unwrap_or(i64::MAX))
+    /// Another number after each write of another connection's.
+    fn state(&self) -> Result<i64, Error> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
+    /// Deletes so many of the oldest requests; up to `spare` more where that saves taking a block apart.
+    fn delete_oldest(&mut self, rows: u64, spare: u64) -> Result<(), Error> {
+        match oldest_kept(&self.connection, rows, spare)? {
+            Some(bound) => self.delete_before(bound),
+            // Another gateway has deleted some meanwhile.
+            None => self.count(),
+        }
+    }
+
+    /// Deletes the requests before a number.
     fn delete_before(&mut self, number: i64) -> Result<(), Error> {
         loop {
             let transaction = begin(&mut self.connection)?;
-            let deleted = delete_some(&transaction, number)?;
+            let (blocks, mut requests) = delete_some(&transaction, number)?;
+            let is_done = blocks < AT_ONCE;
+            if is_done {
+                requests += trim(&transaction, number)?;
+            }
             transaction.commit()?;
-            self.rows = self.rows.saturating_sub(deleted);
-            if deleted < AT_ONCE {
+            self.rows = self.rows.saturating_sub(requests);
+            if is_done {
                 return Ok(());
             }
         }
     }
 }
 
-/// Pages that may be free without being given back.
-const MUCH_FREE: u64 = 256;
+/// The blocks to make of requests in the order of their ids.
+fn blocks<'a, 'b>(records: &'a [&'b Record]) -> impl Iterator<Item = &'a [&'b Record]> {
+    let mut rest = records;
+    std::iter::from_fn(move || {
+        let first = rest.first()?.row.time.first_number();
+        let few = rest.get(..LARGEST).unwrap_or(rest);
+        let near = |record: &&Record| record.row.time.first_number() - first < SPAN - (1 << 20);
+        let (block, behind) = rest.split_at_checked(few.partition_point(near))?;
+        rest = behind;
+        Some(block)
+    })
+}
 
-/// Deletes the oldest rows before a number, not all at once; gives how many.
-fn delete_some(transaction: &Transaction<'_>, number: i64) -> rusqlite::Result<u64> {
-    let next = "SELECT number FROM requests WHERE number < ?1 ORDER BY number LIMIT 1 OFFSET ?2";
+/// Writes requests as one block.
+fn insert_block(transaction: &Transaction<'_>, records: &[&Record]) -> Result<(), Error> {
+    let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
+    let data = Block::of(records).write().map_err(io::Error::other)?;
+    let (first, mut last) = (first.row.number(), last.row.number());
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO blocks (last, first, requests, data) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
+    )?;
+    for _ in 0..NEIGHBOURS {
+        if insert.execute(params![last, first, records.len() as u64, data])? > 0 {
+            break;
+        }
+        last += 1;
+    }
+    Ok(())
+}
+
+/// The number that the requests from it on are kept, so that `rows` of the oldest leave, or up to `spare` more; `None` where
+/// there are not so many.
+fn oldest_kept(connection: &Connection, rows: u64, spare: u64) -> rusqlite::Result<Option<i64>> {
+    let mut select =
+        connection.prepare_cached("SELECT last, requests, data FROM blocks ORDER BY last")?;
+    let mut blocks = select.query([])?;
+    let (mut leaving, mut least) = (0, 0);
+    while let Some(line) = blocks.next()? {
+        let (last, requests): (i64, u64) = (line.get(0)?, line.get(1)?);
+        let before = leaving;
+        leaving += requests;
+        if leaving < rows {
+            least = last + 1;
+            continue;
+        }
+        let is_whole = leaving - rows <= spare;
+        let first_kept = usize::try_from(rows - before).unwrap_or(usize::MAX);
+        let data = line.get_ref(2)?.as_blob().unwrap_or_default();
+        let block = Block::read(data).ok().filter(|_| !is_whole);
+        let numbers = block.as_ref().and_then(|block| {
+            Some((block.entries.first()?.number() + 1, block.entries.get(first_kept)?.number()))
+        });
+        // At least one of this block and all of those before it leave, though blocks overlap.
+        let bound = numbers.map_or(last + 1, |(second, kept)| kept.max(second).max(least));
+        return Ok(Some(bound));
+    }
+    Ok(None)
+}
+
+/// Deletes the oldest blocks that lie before a number as a whole, not all at once; gives how many, and how many requests they
+/// held.
+fn delete_some(transaction: &Transaction<'_>, number: i64) -> rusqlite::Result<(u64, u64)> {
+    let next = "SELECT last FROM blocks WHERE last < ?1 ORDER BY last LIMIT 1 OFFSET ?2";
     let next: Option<i64> = transaction
         .prepare_cached(next)?
         .query_row(params![number, AT_ONCE], |row| row.get(0))
         .optional()?;
     let bound = next.unwrap_or(number);
+    let requests = transaction
+        .prepare_cached("SELECT coalesce(sum(requests), 0) FROM blocks WHERE last < ?1")?
+        .query_row([bound], |row| row.get(0))?;
     transaction.prepare_cached("DELETE FROM bodies WHERE number < ?1")?.execute([bound])?;
-    let mut delete = transaction.prepare_cached("DELETE FROM requests WHERE number < ?1")?;
-    Ok(delete.execute([bound])? as u64)
+    let mut delete = transaction.prepare_cached("DELETE FROM blocks WHERE last < ?1")?;
+    Ok((delete.execute([bound])? as u64, requests))
 }
 
-/// Writes a row; gives its number.
-fn insert_row(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite::Result<i64> {
-    let mut number = record.row.number();
-    bind(insert, record)?;
-    // Two of one millisecond may have begun alike: then the later takes the next number.
-    for _ in 0..super::query::NEIGHBOURS {
-        insert.raw_bind_parameter(1, number)?;
-        if insert.raw_execute()? > 0 {
-            break;
-        }
-        number += 1;
+/// Takes the requests before a number out of the blocks that it falls into; gives how many.
+fn trim(transaction: &Transaction<'_>, number: i64) -> Result<u64, Error> {
+    let mut select = transaction.prepare_cached(
+        "SELECT last, requests, data FROM blocks
+         WHERE last >= ?1 AND last <= ?2 AND first < ?1",
+    )?;
+    let mut lines = select.query([number, number.saturating_add(REACH)])?;
+    let mut trimmed: Vec<(i64, Vec<Record>)> = Vec::new();
+    let (mut before, mut after) = (0, 0);
+    while let Some(line) = lines.next()? {
+        before += line.get::<_, u64>(1)?;
+        // What cannot be read is not worth keeping.
+        let data = line.get_ref(2)?.as_blob().unwrap_or_default();
+        let block = Block::read(data).unwrap_or_default();
+        let kept = block.entries.iter().filter(|entry| entry.number() >= number);
+        let kept: Vec<Record> = kept.map(|entry| block.record(entry)).collect();
+        after += kept.len() as u64;
+        trimmed.push((line.get(0)?, kept));
     }
-    Ok(number)
-}
-
-/// Fills in all columns but the number.
-fn bind(insert: &mut rusqlite::Statement<'_>, record: &Record) -> rusqlite::Result<()> {
-    let Record { row, trail, explain, error, .. } = record;
-    let client = row.client.map(address::text);
-    let name = |name| cut(name, LONGEST_NAME);
-    insert.raw_bind_parameter(2, &row.id)?;
-    insert.raw_bind_parameter(3, client)?;
-    insert.raw_bind_parameter(4, &row.caller)?;
-    insert.raw_bind_parameter(5, &*row.dialect)?;
-    insert.raw_bind_parameter(6, &*row.method)?;
-    insert.raw_bind_parameter(7, cut(&row.path, LONGEST_NAME))?;
-    insert.raw_bind_parameter(8, row.model.as_deref().map(name))?;
-    insert.raw_bind_parameter(9, row.used.as_deref().map(name))?;
-    insert.raw_bind_parameter(10, &row.account)?;
-    insert.raw_bind_parameter(11, row.stream)?;
-    insert.raw_bind_parameter(12, row.status)?;
-    insert.raw_bind_parameter(13, row.outcome.as_deref())?;
-    insert.raw_bind_parameter(14, row.failed())?;
-    insert.raw_bind_parameter(15, row.waited_ms)?;
-    insert.raw_bind_parameter(16, row.first_byte_ms)?;
-    insert.raw_bind_parameter(17, row.total_ms)?;
-    insert.raw_bind_parameter(18, row.attempts)?;
-    insert.raw_bind_parameter(19, row.input)?;
-    insert.raw_bind_parameter(20, row.cached)?;
-    insert.raw_bind_parameter(21, row.output)?;
-    insert.raw_bind_parameter(22, row.reasoning)?;
-    insert.raw_bind_parameter(23, list(&row.dropped))?;
-    insert.raw_bind_parameter(24, list(trail))?;
-    insert.raw_bind_parameter(25, list(explain))?;
-    insert.raw_bind_parameter(26, error.as_deref().map(|error| cut(error, LONGEST_ERROR)))
-}
-
-/// A list as JSON; nothing where it is empty.
-fn list<T: serde::Serialize>(list: &[T]) -> Option<String> {
-    if list.is_empty() {
-        return None;
+    for (last, kept) in trimmed {
+        transaction.prepare_cached("DELETE FROM blocks WHERE last = ?1")?.execute([last])?;
+        insert_block(transaction, &kept.iter().collect::<Vec<_>>())?;
     }
-    let mut text = Vec::with_capacity(128);
-    serde_json::to_writer(&mut text, list).ok()?;
-    String::from_utf8(text).ok()
+    Ok(before - after)
 }
 
-/// What a client made up is kept to a length that a list can show.
-fn cut(text: &str, most: usize) -> &str {
-    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
-}
-
-fn insert_bodies(
-    transaction: &Transaction<'_>,
-    number: i64,
-    record: &Record,
-) -> rusqlite::Result<()> {
+/// Writes what was said, where that is to be kept.
+fn insert_bodies(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
     let Some(bodies) = &record.bodies else { return Ok(()) };
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO bodies (number, request, response, truncated)
-             VALUES (?1, ?2, ?3, ?4)",
+            "INSERT OR REPLACE INTO bodies (number, id, request, response, truncated)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
-            number,
+            record.row.number(),
+            record.row.id,
             String::from_utf8_lossy(&bodies.request),
             String::from_utf8_lossy(&bodies.response),
             bodies.truncated

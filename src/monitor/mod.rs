@@ -8,13 +8,16 @@
 //!
 //! A request hands its record over and goes on: it never waits for the disk. With the log off it asks one flag.
 
-pub mod query;
 pub mod record;
 pub mod redact;
 
+mod block;
 mod disk;
 mod sums;
 mod worker;
+
+pub mod filter;
+pub mod query;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

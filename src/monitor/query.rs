@@ -6,11 +6,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row as Line, params};
 use serde::{Deserialize, Serialize};
 
-use super::disk::{COLUMNS, LAYOUT};
-use super::record::{Bodies, Record, Row, Time, Tried, Word, number};
+use super::block::Block;
+use super::disk::{self, LAYOUT};
+use super::filter::Filter;
+use super::record::{Bodies, Record, Row, Time, number};
 use crate::sqlite;
 
 /// Why the log cannot be read.
@@ -26,88 +29,6 @@ impl From<rusqlite::Error> for Unreadable {
 
 /// How long a reader waits for a file that is being made, or that somebody has locked.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How far from its own number a request may stand.
-pub(super) const NEIGHBOURS: i64 = 64;
-
-/// Which requests are wanted; what is `None` does not matter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// What the client got.
-    pub status: Option<Status>,
-    /// The model, as it was asked for or as the account was asked for it.
-    pub model: Option<String>,
-    /// The account that was asked last.
-    pub account: Option<String>,
-    /// What the client speaks.
-    pub dialect: Option<String>,
-    /// Whose key it was.
-    pub caller: Option<String>,
-    /// Stands somewhere in path, model, account, outcome, error or id; letters of either case.
-    pub text: Option<String>,
-    /// Begun then or later.
-    pub since: Option<Time>,
-    /// Begun before.
-    pub until: Option<Time>,
-}
-
-/// A kind of status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Those from the first to the last: `429`, `2xx`.
-    Within(u16, u16),
-    /// Whatever ended in an error, streams that broke off included.
-    Error,
-}
-
-impl Filter {
-    /// Whether a row passes; what a row does not hold (what the client was told) is not looked at.
-    pub fn passes(&self, row: &Row) -> bool {
-        let is = |wanted: &Option<String>, is: Option<&str>| {
-            wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
-        };
-        let status = match self.status {
-            None => true,
-            Some(Status::Error) => row.failed(),
-            Some(Status::Within(least, most)) => {
-                row.status.is_some_and(|status| (least..=most).contains(&status))
-            }
-        };
-        let (asked, used) = (row.model.as_deref(), row.used.as_deref());
-        status
-            && (is(&self.model, asked) || is(&self.model, used))
-            && is(&self.account, row.account.as_deref())
-            && is(&self.dialect, Some(&row.dialect))
-            && is(&self.caller, row.caller.as_deref())
-            && self.since.is_none_or(|since| row.time >= since)
-            && self.until.is_none_or(|until| row.time < until)
-            && self.text.as_deref().is_none_or(|text| holds(row, text))
-    }
-}
-
-/// Whether a text stands somewhere in a row.
-fn holds(row: &Row, text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let (account, outcome) = (row.account.as_deref(), row.outcome.as_deref());
-    let places = [Some(&*row.path), row.model.as_deref(), row.used.as_deref(), account, outcome];
-    let mut places = places.into_iter().flatten().chain([&*row.id]);
-    places.any(|place| place.to_ascii_lowercase().contains(&text))
-}
-
-impl Status {
-    /// Reads `429`, `2xx` or `error`.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text == "error" {
-            return Some(Self::Error);
-        }
-        if let Some(class) = text.strip_suffix("xx") {
-            let class: u16 = class.parse().ok().filter(|class| (1..=5).contains(class))?;
-            return Some(Self::Within(class * 100, class * 100 + 99));
-        }
-        let status = text.parse().ok().filter(|status| (100..1000).contains(status))?;
-        Some(Self::Within(status, status))
-    }
-}
-
 /// What sums are made by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -172,63 +93,72 @@ impl Reader {
         Ok((laid_out > 0).then_some(Self { connection }))
     }
 
-    /// Requests that pass the filter, the newest first, from before the one of this number.
+    /// Requests that pass the filter, the newest first, from before the one of this id.
     pub fn rows(
         &self,
         filter: &Filter,
-        before: Option<i64>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Row>, Unreadable> {
         let end = filter.until.map_or(i64::MAX, Time::first_number);
-        let (least, most) = match filter.status {
-            Some(Status::Within(least, most)) => (Some(least), Some(most)),
-            Some(Status::Error) | None => (None, None),
-        };
-        let text = filter.text.as_deref().map(somewhere);
-        let mut select = self.connection.prepare_cached(&list_statement())?;
-        let rows = select.query_map(
-            params![
-                before.unwrap_or(i64::MAX).min(end),
-                filter.since.unwrap_or_default().first_number(),
-                least,
-                most,
-                filter.status == Some(Status::Error),
-                filter.model,
-                filter.account,
-                filter.dialect,
-                filter.caller,
-                text,
-                i64::try_from(limit).unwrap_or(i64::MAX)
-            ],
-            read_row,
+        let end = before.and_then(number).unwrap_or(i64::MAX).min(end);
+        let begin = filter.since.unwrap_or_default().first_number();
+        let mut select = self.connection.prepare_cached(
+            "SELECT last, data FROM blocks
+             WHERE last >= ?1 AND last <= ?2 AND first <= ?3 ORDER BY last DESC",
         )?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut blocks = select.query([begin, end.saturating_add(disk::REACH), end])?;
+        let mut rows: Vec<Row> = Vec::new();
+        while let Some(line) = blocks.next()? {
+            // Blocks overlap a little: a request of this one may be newer than some that are found.
+            let last: i64 = line.get(0)?;
+            if rows.len() >= limit {
+                keep_newest(&mut rows, limit);
+                if rows.last().is_some_and(|oldest| oldest.number() > last) {
+                    break;
+                }
+            }
+            let block = read_block(line, 1)?;
+            let is_before = |id: &str| before.is_none_or(|before| id < before);
+            for entry in block.entries.iter().filter(|entry| is_before(entry.id)) {
+                let row = block.row(entry);
+                if filter.passes(&row, block.error(entry)) {
+                    rows.push(row);
+                }
+            }
+        }
+        keep_newest(&mut rows, limit);
+        Ok(rows)
     }
 
     /// The request of an id, with all that is known of it.
     pub fn find(&self, id: &str) -> Result<Option<Record>, Unreadable> {
         let Some(number) = number(id) else { return Ok(None) };
-        let select = format!(
-            "SELECT {COLUMNS} FROM requests WHERE number BETWEEN ?1 AND ?2 AND id = ?3 LIMIT 1"
-        );
-        let until = number.saturating_add(NEIGHBOURS);
-        let found = self
+        let mut select = self
             .connection
-            .query_row(&select, params![number, until, id], |line| {
-                Ok((line.get::<_, i64>(0)?, read_record(line)?))
-            })
-            .optional()?;
-        let Some((number, mut record)) = found else { return Ok(None) };
-        let select = "SELECT request, response, truncated FROM bodies WHERE number = ?1";
-        let bodies = self.connection.query_row(select, [number], |line| {
-            Ok(Bodies {
+            .prepare("SELECT data FROM blocks WHERE last >= ?1 AND last <= ?2 AND first <= ?1")?;
+        let mut blocks = select.query([number, number.saturating_add(disk::REACH)])?;
+        while let Some(line) = blocks.next()? {
+            let block = read_block(line, 0)?;
+            let Some(entry) = block.entries.iter().find(|entry| entry.id == id) else { continue };
+            let mut record = block.record(entry);
+            record.bodies = self.bodies(number, id)?;
+            return Ok(Some(record));
+        }
+        Ok(None)
+    }
+
+    fn bodies(&self, number: i64, id: &str) -> rusqlite::Result<Option<Box<Bodies>>> {
+        let select =
+            "SELECT request, response, truncated FROM bodies WHERE number = ?1 AND id = ?2";
+        let bodies = self.connection.query_row(select, params![number, id], |line| {
+            Ok(Box::new(Bodies {
                 request: line.get::<_, String>(0)?.into_bytes(),
                 response: line.get::<_, String>(1)?.into_bytes(),
                 truncated: line.get(2)?,
-            })
+            }))
         });
-        record.bodies = bodies.optional()?.map(Box::new);
-        Ok(Some(record))
+        bodies.optional()
     }
 
     /// Sums of whole hours; the hours of both ends are counted whole. Times in their order, else what had most requests first.
@@ -248,36 +178,18 @@ impl Reader {
 
 const HOUR: u64 = 3_600_000;
 
-fn list_statement() -> String {
-    format!(
-        "SELECT {COLUMNS} FROM requests
-         WHERE number < ?1 AND number >= ?2
-           AND (?3 IS NULL OR status BETWEEN ?3 AND ?4)
-           AND (NOT ?5 OR failed)
-           AND (?6 IS NULL OR model = ?6 OR used = ?6)
-           AND (?7 IS NULL OR account = ?7)
-           AND (?8 IS NULL OR dialect = ?8)
-           AND (?9 IS NULL OR caller = ?9)
-           AND (?10 IS NULL OR path LIKE ?10 ESCAPE '!' OR model LIKE ?10 ESCAPE '!'
-             OR used LIKE ?10 ESCAPE '!' OR account LIKE ?10 ESCAPE '!'
-             OR outcome LIKE ?10 ESCAPE '!' OR error LIKE ?10 ESCAPE '!'
-             OR id LIKE ?10 ESCAPE '!')
-         ORDER BY number DESC LIMIT ?11"
-    )
+/// The block in a column.
+fn read_block<'a>(line: &'a Line<'_>, column: usize) -> rusqlite::Result<Block<'a>> {
+    let bytes = line.get_ref(column)?.as_blob()?;
+    let damaged =
+        |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error));
+    Block::read(bytes).map_err(damaged)
 }
 
-/// A pattern for a text that stands anywhere, letter by letter.
-fn somewhere(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for letter in text.chars() {
-        if matches!(letter, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
-    pattern
+/// Sorts rows and keeps the newest.
+fn keep_newest(rows: &mut Vec<Row>, limit: usize) {
+    rows.sort_unstable_by(|one, other| other.id.cmp(&one.id));
+    rows.truncate(limit);
 }
 
 fn sum_statement(by: By) -> String {
@@ -321,49 +233,4 @@ fn read_total(line: &Line<'_>, by: By) -> rusqlite::Result<Total> {
         reasoning: line.get(6)?,
         first_byte_ms_avg: waited.checked_div(answers),
     })
-}
-
-/// A row of `COLUMNS`.
-fn read_row(line: &Line<'_>) -> rusqlite::Result<Row> {
-    let word = |place| line.get::<_, String>(place).map(Word::Owned);
-    Ok(Row {
-        time: Time::of_number(line.get(0)?),
-        id: line.get(1)?,
-        client: line.get::<_, Option<String>>(2)?.and_then(|client| client.parse().ok()),
-        caller: line.get(3)?,
-        dialect: word(4)?,
-        method: word(5)?,
-        path: line.get(6)?,
-        model: line.get(7)?,
-        used: line.get(8)?,
-        account: line.get(9)?,
-        stream: line.get(10)?,
-        status: line.get(11)?,
-        outcome: line.get::<_, Option<String>>(12)?.map(Word::Owned),
-        waited_ms: line.get(14)?,
-        first_byte_ms: line.get(15)?,
-        total_ms: line.get(16)?,
-        attempts: line.get(17)?,
-        input: line.get(18)?,
-        cached: line.get(19)?,
-        output: line.get(20)?,
-        reasoning: line.get(21)?,
-        dropped: list(line, 22)?,
-    })
-}
-
-fn read_record(line: &Line<'_>) -> rusqlite::Result<Record> {
-    Ok(Record {
-        row: read_row(line)?,
-        trail: list::<Tried>(line, 23)?,
-        explain: list(line, 24)?,
-        error: line.get(25)?,
-        bodies: None,
-    })
-}
-
-/// A list that is kept as JSON.
-fn list<T: serde::de::DeserializeOwned>(line: &Line<'_>, place: usize) -> rusqlite::Result<Vec<T>> {
-    let text: Option<String> = line.get(place)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }

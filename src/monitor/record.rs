@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 pub type Word = Cow<'static, str>;
 
 /// How a request ended whose client did not wait for the answer.
-const CLIENT_LEFT: &str = "client left";
+pub const CLIENT_LEFT: &str = "client left";
+/// How a request ended whose tokens the gateway counted itself.
+pub const ESTIMATED: &str = "estimated";
 
 /// One request as the list shows it. Times are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +37,7 @@ pub struct Row {
     /// The model as the account was asked for it.
     pub used: Option<Arc<str>>,
     /// The account that was asked last.
-    pub account: Option<String>,
+    pub account: Option<Arc<str>>,
     /// Whether a stream was asked for.
     pub stream: bool,
     /// What the client got; `None` where it got nothing.
@@ -82,7 +84,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// The account that was asked.
-    pub account: String,
+    pub account: Arc<str>,
     /// The status that it answered with, if any.
     pub status: Option<u16>,
     /// What came of it.
@@ -135,11 +137,13 @@ impl Row {
         number(&self.id).unwrap_or_else(|| self.time.first_number())
     }
 
-    /// Whether it ended in an error. That a client leaves is none.
+    /// Whether it ended in an error. That a client leaves is none, and an estimate is an answer.
     pub fn failed(&self) -> bool {
-        self.status.is_none_or(|status| status >= 400)
-            && self.outcome.as_deref() != Some(CLIENT_LEFT)
-            || self.outcome.as_ref().is_some_and(|outcome| outcome != CLIENT_LEFT)
+        match self.outcome.as_deref() {
+            Some(CLIENT_LEFT) => false,
+            None | Some(ESTIMATED) => self.status.is_none_or(|status| status >= 400),
+            Some(_) => true,
+        }
     }
 }
 
@@ -164,16 +168,30 @@ const CHANCE: u32 = 20;
 /// A request's place in the order of time, read from its id: the millisecond, and the first twenty bits of its chance.
 /// `None` for what is no id.
 pub fn number(id: &str) -> Option<i64> {
-    const ALPHABET: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
     let letters = id.strip_prefix("req_")?.as_bytes();
-    // Thirteen of the twenty letters hold the first 65 of the hundred bits.
-    let mut bits: u128 = 0;
+    // Thirteen of the twenty letters hold the first 65 of the hundred bits, of which the first is not set for long.
+    let mut bits: i64 = 0;
     for letter in letters.get(..13)? {
-        let place = ALPHABET.iter().position(|known| known == letter)?;
-        bits = bits << 5 | place as u128;
+        let value = *VALUES.get(usize::from(*letter)).filter(|value| **value < 32)?;
+        if bits > i64::MAX >> 5 {
+            return None;
+        }
+        bits = bits << 5 | i64::from(value);
     }
-    i64::try_from(bits).ok()
+    Some(bits)
 }
+
+/// What each letter of an id stands for; 32 for what is none.
+const VALUES: [u8; 128] = {
+    const ALPHABET: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
+    let mut values = [32; 128];
+    let mut value: u8 = 0;
+    while value < 32 {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// A moment, in milliseconds since 1970; written as RFC 3339.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

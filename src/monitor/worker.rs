@@ -24,7 +24,7 @@ pub(super) const BOUNDS: Bounds = Bounds {
     gathered: 16_384,
     bytes: 64 << 20,
     items: 16_384 + 64,
-    linger: Duration::from_millis(100),
+    linger: Duration::from_millis(200),
 };
 /// How long a file that could not be used is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ pub(super) struct File {
     settings: config::Monitor,
     redactor: Redactor,
     disk: Option<Disk>,
-    waiting: Vec<Record>,
+    waiting: Vec<Box<Record>>,
     dropped: Arc<AtomicU64>,
     live: broadcast::Sender<Arc<Row>>,
     /// When to try again what failed.
@@ -127,7 +127,7 @@ impl File {
             let _ = self.live.send(Arc::new(record.row.clone()));
         }
         if self.path.is_some() {
-            self.waiting.push(*record);
+            self.waiting.push(record);
         }
     }
 
@@ -145,8 +145,8 @@ impl File {
     }
 
     /// What waits must not grow without end: the oldest goes first.
-    fn give_up_some(&self, records: &mut Vec<Record>) {
-        let mut bytes: usize = records.iter().map(Record::size).sum();
+    fn give_up_some(&self, records: &mut Vec<Box<Record>>) {
+        let mut bytes: usize = records.iter().map(|record| record.size()).sum();
         let mut excess = records.len().saturating_sub(BOUNDS.gathered);
         for record in records.iter().take(excess) {
             bytes = bytes.saturating_sub(record.size());

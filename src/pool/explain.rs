@@ -1,6 +1,6 @@
 //! Why an account was chosen and the others were not: the same looks as a choice, kept to be told.
 
-use std::fmt;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::account::AccountId;
@@ -112,32 +112,34 @@ fn behind(rank: Rank, best: Rank) -> Behind {
 }
 
 impl Considered {
-    /// The finding in words, with the time that is left of a rest.
-    pub fn words(&self, now: Instant) -> String {
+    /// Appends the finding in words, with the time that is left of a rest. It is said of every request: what is found most
+    /// often costs least.
+    pub fn say(&self, now: Instant, out: &mut String) {
         let left = |until: Instant| {
             let left = until.saturating_duration_since(now);
             humantime::format_duration(Duration::from_secs(left.as_secs() + 1))
         };
-        match self.finding {
-            Finding::Chosen => "chosen".to_owned(),
-            Finding::Behind(behind) => behind.to_string(),
+        // A text can always be written.
+        let _ = match self.finding {
+            Finding::Chosen => out.write_str("chosen"),
+            Finding::Behind(behind) => out.write_str(behind.words()),
             Finding::Passed(why @ Why::Cooling { until: Some(until), .. }) => {
-                format!("not asked: {why}, {} left", left(until))
+                write!(out, "not asked: {why}, {} left", left(until))
             }
             Finding::Passed(why @ Why::Cooling { until: None, .. }) => {
-                format!("not asked: {why}, until the owner changes it")
+                write!(out, "not asked: {why}, until the owner changes it")
             }
             Finding::Passed(why @ (Why::Tried | Why::Busy | Why::Resting { .. })) => {
-                format!("not asked: {why}")
+                write!(out, "not asked: {why}")
             }
-            Finding::NotForClient => "does not serve such requests of this client".to_owned(),
-        }
+            Finding::NotForClient => out.write_str("does not serve such requests of this client"),
+        };
     }
 }
 
-impl fmt::Display for Behind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Behind {
+    const fn words(self) -> &'static str {
+        match self {
             Self::Kept => "behind: another keeps what the request goes on from",
             Self::Due => "behind: has rested, and waits for its test",
             Self::Short => "behind: too little is left of its limit for this request",
@@ -146,6 +148,6 @@ impl fmt::Display for Behind {
             Self::Translated => "behind: the request would have to be translated",
             Self::Unproven => "behind: has not answered since it last failed",
             Self::Turn => "behind: pool.scheduling chose another",
-        })
+        }
     }
 }

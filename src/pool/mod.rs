@@ -128,11 +128,26 @@ impl Pool {
         tried: &[AccountId],
         now: Instant,
     ) -> Result<Lease, Unavailable> {
-        if let Some(lineup) = self.lineups.load().get(want.model) {
-            return lineup.lease(want, tried, self.scheduling, now);
-        }
-        let lineup = self.lineup(want.model).ok_or(Unavailable::NoSuchModel)?;
-        lineup.lease(want, tried, self.scheduling, now)
+        let lease = |lineup: &Lineup| lineup.lease(want, tried, self.scheduling, now);
+        self.in_lineup(want.model, lease).unwrap_or(Err(Unavailable::NoSuchModel))
+    }
+
+    /// The same, and why: what it found of each account that serves the model. Nothing where there is only one.
+    pub fn lease_and_explain(
+        &self,
+        want: &Want<'_>,
+        tried: &[AccountId],
+        now: Instant,
+    ) -> (Result<Lease, Unavailable>, Vec<Considered>) {
+        let lease = |lineup: &Lineup| {
+            let considered = match lineup.has_choice() {
+                true => lineup.explain(want, tried, self.scheduling, now),
+                false => Vec::new(),
+            };
+            (lineup.lease(want, tried, self.scheduling, now), considered)
+        };
+        let nobody = || (Err(Unavailable::NoSuchModel), Vec::new());
+        self.in_lineup(want.model, lease).unwrap_or_else(nobody)
     }
 
     /// Leases a second account to be asked beside one of this dispatch: the one that a lease would give next, where it is
@@ -173,12 +188,6 @@ impl Pool {
         &self.queue
     }
 
-    /// What a lease would find now, of each account that serves the model: for who wants to know why. Nothing where there is only one.
-    pub fn explain(&self, want: &Want<'_>, tried: &[AccountId], now: Instant) -> Vec<Considered> {
-        let lineup = self.lineup(want.model).filter(|lineup| lineup.has_choice());
-        lineup.map_or_else(Vec::new, |lineup| lineup.explain(want, tried, self.scheduling, now))
-    }
-
     /// Whether it matters which conversation a request for this model belongs to.
     pub fn keeps_conversations(&self, model: &str) -> bool {
         self.scheduling == Scheduling::CacheFirst
@@ -193,6 +202,14 @@ impl Pool {
     /// The account of an id that this pool gave out.
     pub fn account(&self, AccountId(place): AccountId) -> Option<&Account> {
         self.accounts.get(usize::try_from(place).ok()?).map(Arc::as_ref)
+    }
+
+    /// Asks those who serve a model; `None` where nobody does.
+    fn in_lineup<T>(&self, model: &str, ask: impl FnOnce(&Lineup) -> T) -> Option<T> {
+        if let Some(lineup) = self.lineups.load().get(model) {
+            return Some(ask(lineup));
+        }
+        self.lineup(model).map(|lineup| ask(&lineup))
     }
 
     /// Who serves a model, remembered from now on; `None` where nobody does.

@@ -16,6 +16,7 @@ use super::refuse;
 use super::reply::{Trouble, fresh_head};
 use crate::dialects::Path;
 use crate::ir::error::Error;
+use crate::monitor::record::ESTIMATED;
 use crate::pool::verdict::Outcome;
 use crate::pool::{Reach, Want};
 use crate::route::Operation;
@@ -56,9 +57,6 @@ pub fn instead(exchange: &mut Exchange, trouble: &Trouble) -> Option<(ResponseHe
     exchange.outcome = Some(ESTIMATED);
     Some(estimated)
 }
-
-/// How it ended, for the log.
-const ESTIMATED: &str = "estimated";
 
 /// Whether it is a count for a model that only accounts without a counter serve. Whether there is one is a matter of the
 /// configuration: accounts that are worn out say so themselves.

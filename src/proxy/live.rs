@@ -38,6 +38,8 @@ pub struct Live {
     pub probe: String,
     /// How each account is reached, in the pool's order.
     upstreams: Vec<Arc<Upstream>>,
+    /// Their names, in the same order.
+    names: Vec<Arc<str>>,
 }
 
 impl Live {
@@ -74,6 +76,7 @@ impl Live {
             ),
             probe: format!("{:032x}", rand::rng().random::<u128>()),
             upstreams,
+            names: config.accounts.iter().map(|account| account.name.as_str().into()).collect(),
             catalog: Catalog::new(config.accounts.len(), Arc::clone(&fetch)),
             fetch,
             config,
@@ -88,6 +91,11 @@ impl Live {
     /// The name of an account.
     pub fn name(&self, account: AccountId) -> &str {
         self.pool.account(account).map_or("?", |account| account.config.name.as_str())
+    }
+
+    /// The name of an account, to be kept.
+    pub fn shared_name(&self, account: AccountId) -> Arc<str> {
+        self.names.get(account.index()).map_or_else(|| "?".into(), Arc::clone)
     }
 
     /// Whether choices among accounts are kept to be explained.

@@ -50,10 +50,17 @@ pub fn explanation(exchange: &Exchange) -> Vec<String> {
     let began = exchange.began.monotonic;
     let choice = |choice: &Choice| {
         let after = milliseconds(choice.at.saturating_duration_since(began));
-        let each = choice.considered.iter().map(|considered| {
-            format!("{} {}", exchange.live.name(considered.account), considered.words(choice.at))
-        });
-        format!("after {after} ms: {}", each.collect::<Vec<_>>().join("; "))
+        let mut line = String::with_capacity(64 * choice.considered.len());
+        line.push_str("after ");
+        line.push_str(itoa::Buffer::new().format(after));
+        line.push_str(" ms: ");
+        for (place, considered) in choice.considered.iter().enumerate() {
+            line.push_str(if place > 0 { "; " } else { "" });
+            line.push_str(exchange.live.name(considered.account));
+            line.push(' ');
+            considered.say(choice.at, &mut line);
+        }
+        line
     };
     exchange.choices.iter().map(choice).collect()
 }

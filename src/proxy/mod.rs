@@ -70,6 +70,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::clock::Now;
 use crate::ir::error::{Error as Refusal, ErrorKind};
+use crate::monitor::record::CLIENT_LEFT;
 use crate::store::Store;
 use broke::Broke;
 use exchange::Exchange;
@@ -81,8 +82,6 @@ use watch::Watch;
 
 /// How a request ended that the gateway cut off when it was stopped.
 const STOPPED: &str = "gateway stopped";
-/// How a request ended whose client did not wait for the answer.
-const CLIENT_LEFT: &str = "client left";
 
 /// The proxy, as Pingora runs it.
 pub struct Gateway {

@@ -96,16 +96,17 @@ fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
     let pool = &exchange.live.pool;
     let want = want(call, pool);
     let (tried, now) = (exchange.tried(), Instant::now());
-    if exchange.live.explains() {
-        let considered = pool.explain(&want, &tried, now);
-        // Where there is no choice nothing is to be explained; who waits looks often, and mostly finds the same.
-        if !considered.is_empty()
-            && exchange.choices.last().is_none_or(|last| last.considered != considered)
-        {
-            exchange.choices.push(Choice { at: now, considered });
-        }
+    if !exchange.live.explains() {
+        return pool.lease(&want, &tried, now);
     }
-    pool.lease(&want, &tried, now)
+    let (lease, considered) = pool.lease_and_explain(&want, &tried, now);
+    // Where there is no choice nothing is to be explained; who waits looks often, and mostly finds the same.
+    if !considered.is_empty()
+        && exchange.choices.last().is_none_or(|last| last.considered != considered)
+    {
+        exchange.choices.push(Choice { at: now, considered });
+    }
+    lease
 }
 
 /// What a call asks of the pool.

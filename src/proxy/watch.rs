@@ -1,5 +1,6 @@
 //! What is remembered of a request beside its line in the log: the counters, its trace, and its record in the request log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -89,7 +90,7 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
         .trail
         .iter()
         .map(|trial| Tried {
-            account: exchange.name(trial).to_owned(),
+            account: exchange.live.shared_name(trial.account),
             status: trial.status,
             note: Word::Borrowed(trial.note),
             ms: milliseconds(trial.took),
@@ -100,18 +101,17 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
         .collect();
     let usage = exchange.usage.unwrap_or_default();
     let time = exchange.began.since_epoch().as_millis();
-    let path = std::mem::take(&mut exchange.path);
-    let (method, path) = path.split_once(' ').unwrap_or_default();
+    let (method, path) = method_and_path(std::mem::take(&mut exchange.path));
     let row = Row {
         time: Time(u64::try_from(time).unwrap_or(u64::MAX)),
         client: exchange.client,
         caller: None,
         dialect: Word::Borrowed(exchange.dialect.name()),
-        method: named(method),
-        path: path.to_owned(),
+        method,
+        path,
         model: exchange.call.as_mut().map(|call: &mut Call| std::mem::take(&mut call.asked)),
         used: exchange.used.take(),
-        account: trail.last().map(|tried| tried.account.clone()),
+        account: trail.last().map(|tried| Arc::clone(&tried.account)),
         stream: exchange.call.as_ref().is_some_and(|call| call.stream),
         status: exchange.status.map(|status| status.as_u16()),
         outcome: exchange.outcome.map(Word::Borrowed),
@@ -135,12 +135,14 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
     }
 }
 
-/// A method, which is nearly always one of a few.
-fn named(method: &str) -> Word {
+/// Both halves of `POST /v1/messages`. A method is nearly always one of a few.
+fn method_and_path(mut line: String) -> (Word, String) {
     for known in ["POST", "GET", "HEAD", "DELETE", "OPTIONS", "PUT", "PATCH"] {
-        if method == known {
-            return Word::Borrowed(known);
+        if line.strip_prefix(known).is_some_and(|path| path.starts_with(' ')) {
+            line.drain(..=known.len());
+            return (Word::Borrowed(known), line);
         }
     }
-    Word::Owned(method.to_owned())
+    let (method, path) = line.split_once(' ').unwrap_or_default();
+    (Word::Owned(method.to_owned()), path.to_owned())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levity::config::{Monitor as Settings, Retention};
-use levity::monitor::query::Filter;
+use levity::monitor::filter::Filter;
 use levity::monitor::record::Bodies;
 use levity::monitor::redact::Redactor;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use levity::clock::Now;
 use levity::config::{Monitor as Settings, Retention};
-use levity::monitor::query::{Filter, Reader};
+use levity::monitor::filter::Filter;
+use levity::monitor::query::Reader;
 use levity::monitor::record::{Record, Row, Time, Tried};
 use levity::monitor::redact::Redactor;
 use levity::monitor::{FILE, Monitor};
@@ -89,7 +90,7 @@ pub(crate) fn answered(began: Now) -> Record {
         path: "/v1/chat/completions".to_owned(),
         model: Some("short".to_owned()),
         used: Some("gemini-3-flash".into()),
-        account: Some("google-1".to_owned()),
+        account: Some("google-1".into()),
         stream: false,
         status: Some(200),
         outcome: None,
@@ -104,7 +105,7 @@ pub(crate) fn answered(began: Now) -> Record {
         dropped: vec!["top_k".into()],
     };
     let tried = Tried {
-        account: "google-1".to_owned(),
+        account: "google-1".into(),
         status: Some(200),
         note: "answered".into(),
         ms: 20,
