@@ -1,14 +1,16 @@
 //! A SQLite file of the gateway's own: private, in WAL mode, shrinking, and of one layout.
 //! <https://www.sqlite.org/pragma.html>
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+use crate::config::private;
 
 /// Why a file is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -78,14 +80,25 @@ pub fn check(connection: &Connection, expected: i64) -> Result<(), Error> {
 
 fn make_private(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        private::folder(folder)?;
     }
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    // SQLite gives its other files the mode of this one.
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    // SQLite gives its other files the mode of this one, but those that are there keep theirs.
+    for suffix in ["", "-wal", "-shm"] {
+        let file = beside(path, suffix);
+        let Ok(found) = fs::metadata(&file) else { continue };
+        if found.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        }
     }
     Ok(())
+}
+
+/// A file that SQLite keeps beside its own.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -173,9 +186,7 @@ pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let aside = path.with_extension("db.damaged");
     fs::rename(path, &aside)?;
     for suffix in ["-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let _ = fs::remove_file(name);
+        let _ = fs::remove_file(beside(path, suffix));
     }
     Ok(aside)
 }

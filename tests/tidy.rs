@@ -23,11 +23,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("route", &["dialects"]),
     ("pool", &["clock", "config", "dialects", "pattern"]),
     ("queue", &[]),
-    ("sqlite", &[]),
+    ("sqlite", &["config"]),
     ("store", &["config", "dialects", "ir", "json", "queue", "sqlite"]),
     ("metrics", &["config", "dialects", "ir"]),
     ("address", &[]),
-    ("monitor", &["address", "clock", "config", "queue", "sqlite"]),
+    ("monitor", &["clock", "config", "queue", "sqlite"]),
     ("demo", &["dialects"]),
 ];
 

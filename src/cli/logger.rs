@@ -14,6 +14,8 @@ use super::{LogFormat, LogLevel};
 
 /// How long a line may wait for others, so that a busy gateway writes many at once.
 const GATHERED: Duration = Duration::from_millis(50);
+/// Bytes that wait where nobody reads stderr; lines beyond are lost, and counted.
+const MOST: usize = 8 << 20;
 
 /// Installs the log for the whole process. What Pingora says is kept to what an owner can act on.
 ///
@@ -44,7 +46,25 @@ pub(super) fn install(format: LogFormat, level: LogLevel) -> Lines {
 
 /// Lines on their way to stderr. A system call for each would cost more than the rest of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Lines(Arc<Mutex<Waiting>>);
+
+/// What has not been written yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    text: Vec<u8>,
+    /// Lines for which there was no room.
+    lost: u64,
+}
+
+impl Waiting {
+    fn push(&mut self, line: &[u8]) {
+        if self.text.len() + line.len() > MOST {
+            self.lost += 1;
+        } else {
+            self.text.extend_from_slice(line);
+        }
+    }
+}
 
 impl Lines {
     fn write_out_regularly(&self) {
@@ -60,10 +80,13 @@ impl Lines {
     }
 
     fn write_out(&self) {
-        let waiting = std::mem::take(&mut *self.0.lock());
-        if !waiting.is_empty() {
+        let Waiting { text, lost } = std::mem::take(&mut *self.0.lock());
+        if !text.is_empty() {
             // With stderr gone there is nobody left to tell.
-            let _ = io::stderr().write_all(&waiting);
+            let _ = io::stderr().write_all(&text);
+        }
+        if lost > 0 {
+            log::warn!("{lost} lines of the log are lost: nobody read stderr for too long");
         }
     }
 }
@@ -71,27 +94,43 @@ impl Lines {
 impl Drop for Lines {
     fn drop(&mut self) {
         self.write_out();
+        // What was lost is told in a line, too.
+        self.write_out();
     }
 }
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Waiting<'a>;
+    type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Waiting(self)
+        Line(self)
     }
 }
 
 /// One line being written.
-pub(super) struct Waiting<'a>(&'a Lines);
+pub(super) struct Line<'a>(&'a Lines);
 
-impl io::Write for Waiting<'_> {
+impl io::Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.0.lock().extend_from_slice(line);
+        self.0.0.lock().push(line);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_reads_has_a_bound() {
+        let mut waiting = Waiting::default();
+        for _ in 0..3 {
+            waiting.push(&vec![b'x'; MOST / 2]);
+        }
+        assert_eq!((waiting.text.len(), waiting.lost), (MOST, 1));
     }
 }

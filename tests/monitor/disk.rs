@@ -13,15 +13,48 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
 #[tokio::test]
 async fn the_file_is_its_owners_alone() {
     let log = Log::new();
     log.record(answered(ago(Duration::ZERO)));
     assert_eq!(log.count().await, 1);
-    for file in [log.path.clone(), beside(&log.path, "-wal")] {
-        let mode = fs::metadata(&file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    for suffix in ["", "-wal", "-shm"] {
+        assert_eq!(mode(&beside(&log.path, suffix)), 0o600, "{suffix}");
     }
+    assert_eq!(mode(log.path.parent().unwrap()), 0o700);
+}
+
+#[tokio::test]
+async fn files_that_others_could_read_become_its_owners_alone() {
+    let log = Log::prepared(SETTINGS, |path| {
+        for suffix in ["", "-wal", "-shm"] {
+            fs::write(beside(path, suffix), "").unwrap();
+            fs::set_permissions(beside(path, suffix), fs::Permissions::from_mode(0o644)).unwrap();
+        }
+    });
+    log.record(answered(ago(Duration::ZERO)));
+    assert_eq!(log.count().await, 1);
+    for suffix in ["", "-wal", "-shm"] {
+        assert_eq!(mode(&beside(&log.path, suffix)), 0o600, "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_layout_is_set_aside() {
+    let log = Log::prepared(SETTINGS, |path| {
+        let file = Connection::open(path).unwrap();
+        file.execute_batch("CREATE TABLE requests (number INTEGER); PRAGMA user_version = 1")
+            .unwrap();
+    });
+    let asked = log.monitor.ask(|reader| reader.find("x")).await;
+    assert!(!matches!(asked, Ok(Some(_))), "{asked:?}");
+    log.record(answered(ago(Duration::ZERO)));
+    assert_eq!((log.count().await, log.monitor.dropped()), (1, 0));
+    assert!(log.path.with_extension("db.damaged").exists());
 }
 
 #[tokio::test]

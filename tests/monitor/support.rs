@@ -34,15 +34,21 @@ impl Log {
     }
 
     pub(crate) fn under(settings: Settings) -> Self {
-        Self::prepared(settings, |_| {})
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/levity").join(FILE);
+        Self::at(path, folder, settings)
     }
 
-    /// A log over whatever `prepare` has put in the file's place.
+    /// A log over whatever `prepare` has put in the file's place; the folder is made for it.
     pub(crate) fn prepared(settings: Settings, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/levity").join(FILE);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         prepare(&path);
+        Self::at(path, folder, settings)
+    }
+
+    fn at(path: PathBuf, folder: TempDir, settings: Settings) -> Self {
         let monitor = Monitor::start(Some(path.clone()), settings, Redactor::default());
         Self { monitor, path, _folder: folder }
     }
