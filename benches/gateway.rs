@@ -45,11 +45,12 @@ const EVENTS: usize = 200;
 const ROUNDS: usize = 7;
 const WINDOW: Duration = Duration::from_millis(250);
 /// No run takes longer.
-const LONGEST: Duration = Duration::from_mins(1);
-/// The request log: requests a second, how long a window is, and how long after it the last of them are written.
+const LONGEST: Duration = Duration::from_mins(2);
+/// The request log: windows, requests a second, how long a window is, and how long after it the last of them are written.
+const LOG_ROUNDS: usize = 20;
 const RATE: u32 = 5000;
-const PACED: Duration = Duration::from_secs(2);
-const WRITTEN: Duration = Duration::from_millis(300);
+const PACED: Duration = Duration::from_secs(1);
+const WRITTEN: Duration = Duration::from_millis(500);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,8 +60,8 @@ fn main() {
         ["mock"] => runtime.block_on(mock()),
         ["pass", upstream] => pass(upstream.parse().unwrap()),
         _ if words.contains(&"log") => {
-            let compared = tokio::time::timeout(LONGEST, compare_log());
-            assert!(runtime.block_on(compared).is_ok(), "not done in {LONGEST:?}");
+            let in_time = async { tokio::time::timeout(LONGEST, compare_log()).await };
+            assert!(runtime.block_on(in_time).is_ok(), "not done in {LONGEST:?}");
         }
         _ => {
             let named = Dialect::ALL.into_iter().find(|dialect| words.contains(&dialect.name()));
@@ -117,11 +118,13 @@ async fn compare(client: Dialect) {
     }
 }
 
-/// Prints what the request log adds to a request. It is full, so each row that comes makes another one leave.
+/// Prints what the request log adds to a request: the CPU time of whole processes, with the log on beside with it off, and
+/// with it off beside off, which says how much of a difference is chance. The log is full, so that for what comes something
+/// leaves.
 async fn compare_log() {
     let own = std::env::current_exe().unwrap();
     let mock = Started::new(1, &own, &["mock"]);
-    let (on, off) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let homes = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let start = |home: &Path, enabled: bool| {
         let config = home.join("levity.yaml");
         let monitor = format!("monitor: {{ enabled: {enabled}, retention: {{ rows: 8000 }} }}\n");
@@ -129,18 +132,36 @@ async fn compare_log() {
         let levity = Path::new(env!("CARGO_BIN_EXE_levity"));
         Started::at(0, levity, &["run", "--config", config.to_str().unwrap()], home)
     };
-    let (on, off) = (start(on.path(), true), start(off.path(), false));
+    let [off, again, on] = [false, false, true];
+    let gateways = [(&homes[0], off), (&homes[1], again), (&homes[2], on)]
+        .map(|(home, enabled)| start(home.path(), enabled));
     pin(1, std::process::id());
     let request = wire_request(Dialect::OpenAiChat, Dialect::OpenAiChat, CASES[0]);
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        without.push(off.paced_cost(&request).await);
-        with.push(on.paced_cost(&request).await);
-    }
-    let (with, without) = (median(with), median(without));
-    let ratio = with / without;
+    let mut costs: [Vec<f64>; 3] = [const { Vec::new() }; 3];
     println!("CPU time of a request, µs, at {RATE} a second");
-    println!("log off {without:.1}   log on {with:.1}   ratio {ratio:.3}");
+    println!("log off  off again  on     off again / off  on / off");
+    // The first round warms up.
+    for round in 0..=LOG_ROUNDS {
+        let mut cost = [0.0; 3];
+        // Each is now before and now after the others.
+        for turn in 0..3 {
+            let place = (turn + round) % 3;
+            cost[place] = gateways[place].paced_cost(&request).await;
+        }
+        if round > 0 {
+            print_costs(cost);
+            costs.iter_mut().zip(cost).for_each(|(costs, cost)| costs.push(cost));
+        }
+    }
+    println!("medians");
+    print_costs(costs.clone().map(median));
+    // Whatever else the machine does adds to a window's cost: the cheapest quarter saw least of it.
+    println!("quartiles");
+    print_costs(costs.map(quartile));
+}
+
+fn print_costs([off, again, on]: [f64; 3]) {
+    println!("{off:<8.1} {again:<10.1} {on:<6.1} {:<16.3} {:.3}", again / off, on / off);
 }
 
 fn configuration(mock: SocketAddr) -> String {
@@ -263,6 +284,12 @@ fn pin(core: usize, process: u32) {
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]
+}
+
+/// The number that a quarter of them does not reach.
+fn quartile(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 4]
 }
 
 /// Asks on so many connections at once for a window; gives the number of answers.

@@ -24,7 +24,7 @@ pub(super) const BOUNDS: Bounds = Bounds {
     gathered: 16_384,
     bytes: 64 << 20,
     items: 16_384 + 64,
-    linger: Duration::from_millis(200),
+    linger: Duration::from_millis(100),
 };
 /// How long a file that could not be used is left alone.
 const RETRY: Duration = Duration::from_secs(1);

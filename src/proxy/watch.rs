@@ -59,7 +59,7 @@ impl Watch {
             trace::tell(&tracer, exchange, headers, &seen);
         }
         if self.monitor.is_on() {
-            self.monitor.record(Box::new(record(exchange, total)));
+            self.monitor.record(record(exchange, total));
         }
     }
 }
@@ -85,7 +85,7 @@ fn seen(exchange: &Exchange, total: Duration) -> Seen<'_> {
     }
 }
 
-fn record(exchange: &mut Exchange, total: Duration) -> Record {
+fn record(exchange: &mut Exchange, total: Duration) -> Box<Record> {
     let trail: Vec<Tried> = exchange
         .trail
         .iter()
@@ -126,13 +126,13 @@ fn record(exchange: &mut Exchange, total: Duration) -> Record {
         dropped: exchange.losses.dropped.iter().copied().map(Word::Borrowed).collect(),
         id: std::mem::take(&mut exchange.id),
     };
-    Record {
+    Box::new(Record {
         row,
         trail,
         explain: log::explanation(exchange),
         error: exchange.error.take(),
         bodies: exchange.bodies.take(),
-    }
+    })
 }
 
 /// Both halves of `POST /v1/messages`. A method is nearly always one of a few.

@@ -215,7 +215,8 @@ struct Load {
 }
 
 /// Opens streams, half of which say something all the time and half of which wait; reloads and upgrades meanwhile in every
-/// way there is; and checks that each stream comes whole and is logged once.
+/// way there is; and checks that each stream comes whole, and is in the
+/// request log and in the lines on stderr once.
 async fn none_is_cut(load: Load) {
     let gate = Gate::closed();
     let events = samples::events(CHAT);
@@ -260,20 +261,38 @@ async fn none_is_cut(load: Load) {
         assert!(!open.text().contains("error"), "{}", open.text());
         ids.push(open.head.headers.get("x-request-id").unwrap().to_owned());
     }
-    let newest = gateways.pop().unwrap();
+    let mut newest = gateways.pop().unwrap();
     for old in &mut gateways {
         assert_eq!(
             within(Duration::from_secs(10), "an old one's end", old.exit_code()).await,
             Some(0)
         );
     }
+    ids.sort();
+    let home = &gateways.first().unwrap_or(&newest).home;
+    assert_eq!(log_of(home, &["--console-port", &console.port()]), ids, "in the running log");
+    assert_eq!(console.read("/api/log?limit=1").await["dropped"], 0);
+    newest.signal(Signal::SIGTERM);
+    assert_eq!(newest.exit_code().await, Some(0));
+    let home = &gateways.first().unwrap_or(&newest).home;
+    assert_eq!(log_of(home, &[]), ids, "in the file");
     gateways.push(newest);
-    let logged = || {
-        let log: String = gateways.iter().map(Gateway::stderr).collect();
-        let count = |id: &String| log.matches(&format!("\"id\":\"{id}\"")).count();
-        ids.iter().all(|id| count(id) == 1).then_some(())
+    let lines: String = gateways.iter().map(Gateway::stderr).collect();
+    for id in &ids {
+        assert_eq!(lines.matches(&format!("\"id\":\"{id}\"")).count(), 1, "lines of {id}");
+    }
+}
+
+/// The ids of all requests that `levity log` shows, in their order.
+fn log_of(home: &Home, flags: &[&str]) -> Vec<String> {
+    let flags = [&["log", "--json", "--limit", "10000"], flags].concat();
+    let shown = ended(home.command(&flags));
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let id = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        row["id"].as_str().unwrap().to_owned()
     };
-    eventually("one line for each stream", logged).await;
+    shown.stdout.lines().map(id).collect()
 }
 
 /// Which of `all` are due at `index` of `steps`.
@@ -293,7 +312,7 @@ async fn no_stream_is_cut_by_reloads_and_upgrades() {
 }
 
 #[tokio::test]
-#[ignore = "takes a while: cargo nextest run --run-ignored only"]
+#[ignore = "takes a while: LEVITY_TEST_BINARY=target/release/levity cargo nextest run --test admin --run-ignored only"]
 async fn two_hundred_streams_outlive_a_hundred_reloads_and_five_upgrades() {
     none_is_cut(Load { streams: 200, reloads: 100, upgrades: 5 }).await;
 }

@@ -184,7 +184,7 @@ impl Home {
 
     /// A `levity` command in this folder, with nothing of the tester's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_levity"));
+        let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
         command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -197,6 +197,12 @@ impl Home {
         command.args(self.flags);
         command
     }
+}
+
+/// The program under test: the one that was built with the test, or the one in `LEVITY_TEST_BINARY` (a release build).
+fn binary() -> PathBuf {
+    let given = std::env::var_os("LEVITY_TEST_BINARY");
+    given.map_or_else(|| env!("CARGO_BIN_EXE_levity").into(), PathBuf::from)
 }
 
 /// Runs a command that ends by itself; one that doesn't is killed, and has no exit code.
