@@ -28,6 +28,8 @@ pub(super) const BOUNDS: Bounds = Bounds {
 };
 /// How long a file that could not be used is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often what waits is tried to be written when the log is closed; each takes as long as the file's patience.
+const LAST_TRIES: usize = 3;
 /// How often it is looked for what has become too old.
 const AGEING: Duration = Duration::from_mins(1);
 
@@ -85,8 +87,11 @@ impl File {
             self.work(jobs);
             self.retain();
         }
-        self.retry_at = None;
-        self.write();
+        // Who holds the file now may let it go: what is not written in the end is lost.
+        for _ in 0..LAST_TRIES {
+            self.retry_at = None;
+            self.write();
+        }
         self.dropped.fetch_add(self.waiting.len() as u64, Ordering::Relaxed);
     }
 

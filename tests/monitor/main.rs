@@ -4,6 +4,7 @@
 
 mod support;
 
+mod beside;
 mod disk;
 mod find;
 mod retention;

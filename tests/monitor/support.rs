@@ -48,6 +48,11 @@ impl Log {
         Self::at(path, folder, settings)
     }
 
+    /// Another log on the same file, as a gateway beside this one has it.
+    pub(crate) fn beside(&self, settings: Settings) -> Self {
+        Self::at(self.path.clone(), tempfile::tempdir().unwrap(), settings)
+    }
+
     fn at(path: PathBuf, folder: TempDir, settings: Settings) -> Self {
         let monitor = Monitor::start(Some(path.clone()), settings, Redactor::default());
         Self { monitor, path, _folder: folder }
