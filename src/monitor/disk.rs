@@ -232,24 +232,24 @@ fn oldest_kept(connection: &Connection, rows: u64, spare: u64) -> rusqlite::Resu
     let mut select =
         connection.prepare_cached("SELECT last, requests, data FROM blocks ORDER BY last")?;
     let mut blocks = select.query([])?;
-    let (mut leaving, mut least) = (0, 0);
+    let (mut leaving, mut whole) = (0, 0);
     while let Some(line) = blocks.next()? {
         let (last, requests): (i64, u64) = (line.get(0)?, line.get(1)?);
         let before = leaving;
         leaving += requests;
         if leaving < rows {
-            least = last + 1;
+            whole = last + 1;
             continue;
         }
-        let is_whole = leaving - rows <= spare;
+        let takes_all = leaving - rows <= spare;
         let first_kept = usize::try_from(rows - before).unwrap_or(usize::MAX);
         let data = line.get_ref(2)?.as_blob().unwrap_or_default();
-        let block = Block::read(data).ok().filter(|_| !is_whole);
+        let block = Block::read(data).ok().filter(|_| !takes_all);
         let numbers = block.as_ref().and_then(|block| {
             Some((block.entries.first()?.number() + 1, block.entries.get(first_kept)?.number()))
         });
         // At least one of this block and all of those before it leave, though blocks overlap.
-        let bound = numbers.map_or(last + 1, |(second, kept)| kept.max(second).max(least));
+        let bound = numbers.map_or(last + 1, |(second, kept)| kept.max(second).max(whole));
         return Ok(Some(bound));
     }
     Ok(None)

@@ -182,6 +182,7 @@ pub fn number(id: &str) -> Option<i64> {
 }
 
 /// What each letter of an id stands for; 32 for what is none.
+#[expect(clippy::indexing_slicing, reason = "in a constant, which the compiler looks at")]
 const VALUES: [u8; 128] = {
     const ALPHABET: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
     let mut values = [32; 128];

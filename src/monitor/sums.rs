@@ -56,9 +56,7 @@ impl Sums {
     pub(super) fn add<'a>(&mut self, records: &'a [Box<Record>]) -> HashMap<Line<'a>, Sum> {
         let mut sums: HashMap<Line<'a>, Sum> = HashMap::new();
         // On a busy gateway most requests are like the one before: what is alike is added up first.
-        let alike =
-            |one: &Box<Record>, next: &Box<Record>| Line::of(&one.row) == Line::of(&next.row);
-        for run in records.chunk_by(alike) {
+        for run in records.chunk_by(|one, next| Line::of(&one.row) == Line::of(&next.row)) {
             let Some(first) = run.first() else { continue };
             let sum = sums.entry(self.within_bounds(Line::of(&first.row))).or_default();
             for record in run {

@@ -45,13 +45,17 @@ pub(super) enum Job {
     Flush(oneshot::Sender<()>),
 }
 
+/// What waits for the file, as it came.
+#[expect(clippy::vec_box, reason = "records come in boxes, and are large to move")]
+type Waiting = Vec<Box<Record>>;
+
 /// The file, open or not, and what waits for it.
 pub(super) struct File {
     path: Option<PathBuf>,
     settings: config::Monitor,
     redactor: Redactor,
     disk: Option<Disk>,
-    waiting: Vec<Box<Record>>,
+    waiting: Waiting,
     dropped: Arc<AtomicU64>,
     live: broadcast::Sender<Arc<Row>>,
     /// When to try again what failed.
@@ -150,7 +154,7 @@ impl File {
     }
 
     /// What waits must not grow without end: the oldest goes first.
-    fn give_up_some(&self, records: &mut Vec<Box<Record>>) {
+    fn give_up_some(&self, records: &mut Waiting) {
         let mut bytes: usize = records.iter().map(|record| record.size()).sum();
         let mut excess = records.len().saturating_sub(BOUNDS.gathered);
         for record in records.iter().take(excess) {

@@ -140,9 +140,10 @@ impl Pool {
         now: Instant,
     ) -> (Result<Lease, Unavailable>, Vec<Considered>) {
         let lease = |lineup: &Lineup| {
-            let considered = match lineup.has_choice() {
-                true => lineup.explain(want, tried, self.scheduling, now),
-                false => Vec::new(),
+            let considered = if lineup.has_choice() {
+                lineup.explain(want, tried, self.scheduling, now)
+            } else {
+                Vec::new()
             };
             (lineup.lease(want, tried, self.scheduling, now), considered)
         };
