@@ -45,8 +45,7 @@ pub(super) enum Job {
     Flush(oneshot::Sender<()>),
 }
 
-/// What waits for the file, as it came.
-#[expect(clippy::vec_box, reason = "records come in boxes, and are large to move")]
+/// What waits for the file: in boxes, as it came, since records are large to move.
 type Waiting = Vec<Box<Record>>;
 
 /// The file, open or not, and what waits for it.
