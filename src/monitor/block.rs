@@ -67,6 +67,7 @@ struct Attempt {
     status: u16,
     note: u32,
     ms: u64,
+    hedge_ms: Option<u64>,
 }
 
 impl<'a> Block<'a> {
@@ -129,6 +130,7 @@ impl<'a> Block<'a> {
             status: status(attempt.status),
             note: self.word(attempt.note),
             ms: attempt.ms,
+            hedge_ms: attempt.hedge_ms,
         };
         let line = |place: &u32| self.text(*place).unwrap_or_default().into();
         Record {
@@ -215,6 +217,7 @@ impl<'a> Words<'a> {
             status: tried.status.unwrap_or(0),
             note: self.place(&tried.note, before.note),
             ms: tried.ms,
+            hedge_ms: tried.hedge_ms,
         };
         trail.iter().map(attempt).collect()
     }

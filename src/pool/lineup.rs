@@ -199,7 +199,7 @@ impl Lineup {
         }
     }
 
-    /// What a lease would find now, of each account.
+    /// What a lease would find now, of each account. Nothing where there is only one.
     pub(super) fn explain(
         &self,
         want: &Want<'_>,
@@ -207,6 +207,9 @@ impl Lineup {
         scheduling: Scheduling,
         now: Instant,
     ) -> Vec<Considered> {
+        if !self.has_choice() {
+            return Vec::new();
+        }
         let (order, clock) = (Order::of(scheduling, want), self.clock.load(Ordering::Relaxed));
         let looked = |seat: &Arc<Seat>| {
             let found = match seat.view(want, self.turn(seat, order, clock, now)) {

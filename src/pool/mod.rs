@@ -140,15 +140,17 @@ impl Pool {
         now: Instant,
     ) -> (Result<Lease, Unavailable>, Vec<Considered>) {
         let lease = |lineup: &Lineup| {
-            let considered = if lineup.has_choice() {
-                lineup.explain(want, tried, self.scheduling, now)
-            } else {
-                Vec::new()
-            };
+            let considered = lineup.explain(want, tried, self.scheduling, now);
             (lineup.lease(want, tried, self.scheduling, now), considered)
         };
         let nobody = || (Err(Unavailable::NoSuchModel), Vec::new());
         self.in_lineup(want.model, lease).unwrap_or_else(nobody)
+    }
+
+    /// Why a lease would find what it finds now, without one.
+    pub fn explain(&self, want: &Want<'_>, tried: &[AccountId], now: Instant) -> Vec<Considered> {
+        let explain = |lineup: &Lineup| lineup.explain(want, tried, self.scheduling, now);
+        self.in_lineup(want.model, explain).unwrap_or_default()
     }
 
     /// Leases a second account to be asked beside one of this dispatch: the one that a lease would give next, where it is
