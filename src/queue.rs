@@ -1,7 +1,7 @@
 //! What waits for a thread of its own: handed over without a wait, within bounds, and taken many at a time.
 //!
 //! To wake a thread for each item costs more than most items do. So an item that nobody waits for does not wake it while it
-//! lets others gather.
+//! lets others gather, unless half of the room is taken.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ struct Waiting<T> {
     /// How many of them nobody waits for, and what those weigh in bytes.
     gathered: usize,
     bytes: usize,
-    /// Whether somebody waits for one of them.
+    /// Whether somebody waits for one of them, or there is little room left.
     is_urgent: bool,
     /// Whether the thread sleeps until it is woken.
     is_idle: bool,
@@ -65,9 +65,12 @@ impl<T> Queue<T> {
         waiting.gathered += 1;
         waiting.bytes += bytes;
         waiting.items.push(item);
+        let is_full =
+            waiting.gathered > self.bounds.gathered / 2 || waiting.bytes > self.bounds.bytes / 2;
         let is_idle = std::mem::take(&mut waiting.is_idle);
+        let is_pressing = is_full && !std::mem::replace(&mut waiting.is_urgent, true);
         drop(waiting);
-        if is_idle {
+        if is_idle || is_pressing {
             self.wake.notify_one();
         }
         true
@@ -86,7 +89,7 @@ impl<T> Queue<T> {
         true
     }
 
-    /// All that waits, in its order: at once where somebody waits, else with what comes within a moment. Empty where nothing
+    /// All that waits, in its order: at once where somebody waits or little room is left, else with what comes within a moment. Empty where nothing
     /// came within `patience`; `None` when it is over.
     pub fn take(&self, patience: Option<Duration>) -> Option<Vec<T>> {
         let mut waiting = self.waiting.lock();
@@ -140,6 +143,16 @@ mod tests {
         assert!(few.gather(6, 1));
         let heavy = queue(10, 100);
         assert!(heavy.gather(1, 100) && !heavy.gather(2, 1));
+    }
+
+    #[test]
+    fn what_takes_half_of_the_room_lets_nothing_gather() {
+        let linger = Duration::from_hours(1);
+        let queue = Queue::new(Bounds { gathered: 4, bytes: 100, items: 5, linger });
+        assert!(queue.gather(1, 1) && queue.gather(2, 1) && queue.gather(3, 1));
+        assert_eq!(queue.take(None), Some(vec![1, 2, 3]));
+        assert!(queue.gather(4, 51));
+        assert_eq!(queue.take(None), Some(vec![4]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::config::AuthMode;
 use crate::dialects::Dialect;
 use crate::ir::error::Error as Refusal;
 use crate::route::{self, Endpoint, NoRoute, Operation};
+use crate::store::asked::Asked;
 use crate::store::serve::{self, Question};
 
 /// The longest name of a model, in bytes. It is logged, counted and sent on, and no provider's is nearly as long.
@@ -96,7 +97,7 @@ async fn read_call(
         bodies.ask(&body);
     }
     let understood = match understand(upstream, path, query, body, exchange) {
-        Ok(call) => resolve(call, exchange).await,
+        Ok((call, asked)) => resolve(call, asked, exchange).await,
         Err(refusal) => Err(refusal),
     };
     match understood {
@@ -127,13 +128,17 @@ async fn serve_stored(
 }
 
 /// Reads what a Responses request goes on from.
-async fn resolve(mut call: Call, exchange: &Exchange) -> std::result::Result<Call, Refusal> {
+async fn resolve(
+    mut call: Call,
+    asked: Asked,
+    exchange: &Exchange,
+) -> std::result::Result<Call, Refusal> {
     let generates = matches!(call.operation, Operation::Generate | Operation::CountTokens);
     if call.dialect != Dialect::OpenAiResponses || !generates {
         return Ok(call);
     }
     let most = usize::try_from(exchange.live.config.proxy.max_body).unwrap_or(usize::MAX);
-    match exchange.store.turn(&call.body, most).await {
+    match exchange.store.turn(&call.body, asked, most).await {
         Ok(turn) => call.turn = Some(turn),
         // The client may have it from an account of this dialect, without the gateway.
         Err(unknown) if unknown.status == 404 => call.unresolved = Some(unknown),
@@ -192,14 +197,14 @@ fn base_url(session: &Session) -> String {
     format!("http://{}", host.unwrap_or("127.0.0.1:8045"))
 }
 
-/// What the body asks for.
+/// What the body asks for, and what of it concerns the store.
 fn understand(
     upstream: route::Upstream,
     path: String,
     query: Option<String>,
     body: Bytes,
     exchange: &Exchange,
-) -> std::result::Result<Call, Refusal> {
+) -> std::result::Result<(Call, Asked), Refusal> {
     let route::Upstream { dialect, operation, model } = upstream;
     let said = receive::said(&body)?;
     let asked = match model.or(said.model) {
@@ -221,7 +226,7 @@ fn understand(
         | Operation::BatchEmbed
         | Operation::Stored(_) => false,
     };
-    Ok(Call {
+    let call = Call {
         dialect,
         operation,
         path,
@@ -234,7 +239,8 @@ fn understand(
         conversation: None,
         turn: None,
         unresolved: None,
-    })
+    };
+    Ok((call, said.stored))
 }
 
 /// Whether the path names the model, and the body's own `model` is left as it is.

@@ -8,6 +8,7 @@ use pingora::protocols::http::ServerSession;
 
 use crate::ir::error::{Error, ErrorKind};
 use crate::json;
+use crate::store::asked::Asked;
 
 /// What a request body says at its top level.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub struct Said {
     pub model_at: Vec<std::ops::Range<usize>>,
     /// `stream: true`.
     pub stream: bool,
+    /// What concerns the store, where the body is a Responses request.
+    pub stored: Asked,
 }
 
 /// Why a body could not be read.
@@ -134,7 +137,7 @@ pub fn said(body: &[u8]) -> Result<Said, Error> {
             said.model_at.push(value);
         }
         b"stream" => said.stream = body.get(value) == Some(b"true"),
-        _ => {}
+        key => said.stored.note(body, key, &value),
     })
     .map_err(|malformed| {
         let what = if body.is_empty() {

@@ -9,16 +9,18 @@ use memchr::memchr;
 use memchr::memmem::Finder;
 
 use super::items::{self, Item, Kind};
-use crate::ir::error::{Error, ErrorKind};
+use crate::ir::error::Error;
 use crate::json;
 
 /// What a request says that concerns the store.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub struct Asked {
     /// `previous_response_id`.
     pub(super) previous: Option<Arc<str>>,
-    /// `store`, true where it is left out.
-    pub(super) store: bool,
+    /// Whether that is something else than a string.
+    is_previous_wrong: bool,
+    /// `store: false`.
+    is_private: bool,
     /// Where the value of `input` stands.
     pub(super) input: Option<Range<usize>>,
     /// The item references in it.
@@ -35,32 +37,34 @@ pub(super) struct Reference {
 }
 
 impl Asked {
-    /// Reads a request. The error names a field of the wrong type.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Error> {
-        let mut asked = Self { store: true, ..Self::default() };
-        let mut previous_is_text = true;
-        json::members(body, |key, range| {
-            let value = body.get(range.clone()).unwrap_or_default();
-            match key {
-                b"previous_response_id" => {
-                    let text = text(value);
-                    previous_is_text = text.is_some() || value == b"null";
-                    asked.previous = text.filter(|id| !id.is_empty()).map(Into::into);
-                }
-                b"store" => asked.store = value != b"false",
-                b"input" => asked.input = Some(range),
-                _ => {}
+    /// Takes note of a top-level member of the body: its key, unescaped, and where its value stands.
+    pub fn note(&mut self, body: &[u8], key: &[u8], range: &Range<usize>) {
+        let value = body.get(range.clone()).unwrap_or_default();
+        match key {
+            b"previous_response_id" => {
+                let text = text(value);
+                self.is_previous_wrong = text.is_none() && value != b"null";
+                self.previous = text.filter(|id| !id.is_empty()).map(Into::into);
             }
-        })
-        .map_err(|error| {
-            Error::new(ErrorKind::InvalidRequest, format!("the request body is {error}"))
-        })?;
-        if !previous_is_text {
+            b"store" => self.is_private = value == b"false",
+            b"input" => self.input = Some(range.clone()),
+            _ => {}
+        }
+    }
+
+    /// Looks for item references, now that all members are noted. The error names a field of the wrong type.
+    pub(super) fn finish(&mut self, body: &[u8]) -> Result<(), Error> {
+        if self.is_previous_wrong {
             let message = "previous_response_id must be a string";
             return Err(Error::invalid("previous_response_id", message));
         }
-        asked.references = asked.find_references(body);
-        Ok(asked)
+        self.references = self.find_references(body);
+        Ok(())
+    }
+
+    /// Whether the response may be remembered.
+    pub(super) const fn stores(&self) -> bool {
+        !self.is_private
     }
 
     /// Whether it can be understood by itself.
@@ -113,8 +117,14 @@ fn text(value: &[u8]) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
 
+    fn try_read(body: &[u8]) -> Result<Asked, Error> {
+        let mut asked = Asked::default();
+        let _ = json::members(body, |key, range| asked.note(body, key, &range));
+        asked.finish(body).map(|()| asked)
+    }
+
     fn read(body: &str) -> Asked {
-        Asked::read(body.as_bytes()).unwrap()
+        try_read(body.as_bytes()).unwrap()
     }
 
     fn references(body: &str) -> Vec<(String, String)> {
@@ -142,8 +152,8 @@ mod tests {
 
     #[test]
     fn store_is_on_unless_it_is_off() {
-        assert!(read("{}").store && read(r#"{"store":null}"#).store);
-        assert!(read(r#"{"store":true}"#).store && !read(r#"{"store" : false}"#).store);
+        assert!(read("{}").stores() && read(r#"{"store":null}"#).stores());
+        assert!(read(r#"{"store":true}"#).stores() && !read(r#"{"store" : false}"#).stores());
     }
 
     #[test]
@@ -151,9 +161,8 @@ mod tests {
         let asked =
             read(r#"{"previous_response_id":"resp_\u0031","x":{"previous_response_id":"no"}}"#);
         assert_eq!(asked.previous.as_deref(), Some("resp_1"));
-        let error = Asked::read(br#"{"previous_response_id":7}"#).unwrap_err();
+        let error = try_read(br#"{"previous_response_id":7}"#).unwrap_err();
         assert_eq!((error.status, error.param.as_deref()), (400, Some("previous_response_id")));
-        assert_eq!(Asked::read(b"no").unwrap_err().status, 400);
     }
 
     #[test]
@@ -169,8 +178,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn never_panics(bytes: Vec<u8>, text in "\\{(\"(input|id|store|previous_response_id|type)\":|[\\[\\]{}\",:\\\\a 1])*") {
-            let _ = Asked::read(&bytes);
-            let _ = Asked::read(text.as_bytes());
+            let _ = try_read(&bytes);
+            let _ = try_read(text.as_bytes());
         }
     }
 }

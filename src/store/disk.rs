@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Limits;
 use super::items;
@@ -78,9 +78,11 @@ impl Disk {
     /// Writes responses, all or none, and makes room for them. `now` is in seconds since 1970.
     pub(super) fn write(&mut self, records: &[Arc<Record>], now: u64) -> Result<(), Error> {
         let transaction = begin(&mut self.connection)?;
+        let mut writing = Writing::new(&transaction)?;
         for record in records {
-            insert(&transaction, record)?;
+            writing.write(record)?;
         }
+        drop(writing);
         let rows = self.rows + records.len() as u64;
         let room = make_room(&transaction, self.limits, rows, now)?;
         transaction.commit()?;
@@ -210,40 +212,67 @@ fn delete_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Option<u64>>
     Ok(Some(responses as u64))
 }
 
-fn insert(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
-    let conversation = conversation(transaction, record)?;
-    let is_new = transaction
-        .prepare_cached(
+/// What every response needs, prepared once for many.
+struct Writing<'t> {
+    transaction: &'t Transaction<'t>,
+    begin: CachedStatement<'t>,
+    insert: CachedStatement<'t>,
+}
+
+impl<'t> Writing<'t> {
+    fn new(transaction: &'t Transaction<'t>) -> rusqlite::Result<Self> {
+        let begin = transaction.prepare_cached("INSERT INTO conversations (used) VALUES (?1)")?;
+        let insert = transaction.prepare_cached(
             "INSERT OR IGNORE INTO responses (conversation, id, previous, created, account,
              dialect, kept_there, input, response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(columns(conversation, record))?;
-    if is_new == 0 {
-        replace(transaction, conversation, record)?;
+        )?;
+        Ok(Self { transaction, begin, insert })
     }
-    // An item is found where it was said; a client that says it again does not move it.
-    let mut item =
-        transaction.prepare_cached("INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)")?;
-    for id in record.output_ids.iter().chain(&record.input_ids()) {
-        if !items::stands_in(id, &record.id) {
-            item.execute([&**id, &*record.id])?;
+
+    fn write(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let before = match &record.previous {
+            Some(previous) => conversation(self.transaction, previous)?,
+            None => None,
+        };
+        let conversation = match before {
+            Some(conversation) => go_on(self.transaction, conversation, record)?,
+            None => self.begin.insert([record.created])?,
+        };
+        let output_ids = record.output_ids();
+        if self.insert.execute(columns(conversation, record))? == 0 {
+            replace(self.transaction, (before, conversation), record, &output_ids)?;
         }
+        // An item is found where it was said; a client that says it again does not move it.
+        for id in output_ids.iter().chain(&record.input_ids()) {
+            if !items::stands_in(id, &record.id) {
+                let query = "INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)";
+                self.transaction.prepare_cached(query)?.execute([&**id, &*record.id])?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// An account that gives every response the same id has the last one remembered. (`INSERT OR REPLACE` would delete through
 /// foreign keys, for which SQLite makes a temporary table each time.)
 fn replace(
     transaction: &Transaction<'_>,
-    conversation: i64,
+    (before, mut own): (Option<i64>, i64),
     record: &Record,
+    output_ids: &[Box<str>],
 ) -> rusqlite::Result<()> {
+    if before.is_none()
+        && let Some(known) = conversation(transaction, &record.id)?
+    {
+        // It stays in its conversation, and the one that was begun for it is not needed.
+        let query = "DELETE FROM conversations WHERE id = ?1";
+        transaction.prepare_cached(query)?.execute([own])?;
+        own = go_on(transaction, known, record)?;
+    }
     let mut items = transaction.prepare_cached("SELECT id FROM items WHERE response = ?1")?;
     let known = items.query_map([&*record.id], |row| row.get(0))?;
     let known = known.collect::<rusqlite::Result<Vec<String>>>()?;
-    let said = &record.output_ids;
-    for id in known.iter().filter(|id| said.iter().all(|said| **said != ***id)) {
+    for id in known.iter().filter(|id| output_ids.iter().all(|said| **said != ***id)) {
         transaction.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([id])?;
     }
     transaction
@@ -251,11 +280,11 @@ fn replace(
             "UPDATE responses SET conversation = ?1, previous = ?3, created = ?4, account = ?5,
              dialect = ?6, kept_there = ?7, input = ?8, response = ?9 WHERE id = ?2",
         )?
-        .execute(columns(conversation, record))?;
+        .execute(columns(own, record))?;
     Ok(())
 }
 
-/// A record in the order of the columns of `insert`.
+/// A record in the order of the columns of `Writing::insert`.
 fn columns(conversation: i64, record: &Record) -> impl rusqlite::Params {
     (
         conversation,
@@ -270,26 +299,24 @@ fn columns(conversation: i64, record: &Record) -> impl rusqlite::Params {
     )
 }
 
-/// The conversation that a response belongs to: that of the one before it, or of the one of its id, or a new one.
-fn conversation(transaction: &Transaction<'_>, record: &Record) -> rusqlite::Result<i64> {
-    let mut find =
-        transaction.prepare_cached("SELECT conversation FROM responses WHERE id = ?1")?;
-    let mut before: Option<i64> = None;
-    for id in record.previous.as_deref().into_iter().chain([&*record.id]) {
-        if before.is_none() {
-            before = find.query_row([id], |row| row.get(0)).optional()?;
-        }
-    }
-    if let Some(conversation) = before {
-        transaction
-            .prepare_cached("UPDATE conversations SET used = max(used, ?2) WHERE id = ?1")?
-            .execute(params![conversation, record.created])?;
-        return Ok(conversation);
-    }
+/// The conversation of a response.
+fn conversation(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<Option<i64>> {
     transaction
-        .prepare_cached("INSERT INTO conversations (used) VALUES (?1)")?
-        .execute([record.created])?;
-    Ok(transaction.last_insert_rowid())
+        .prepare_cached("SELECT conversation FROM responses WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()
+}
+
+/// Marks a conversation as gone on with; gives it back.
+fn go_on(
+    transaction: &Transaction<'_>,
+    conversation: i64,
+    record: &Record,
+) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached("UPDATE conversations SET used = max(used, ?2) WHERE id = ?1")?
+        .execute(params![conversation, record.created])?;
+    Ok(conversation)
 }
 
 /// A row of `COLUMNS`; `None` where it holds what no version of ours wrote.
@@ -309,7 +336,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Record>> {
         dialect,
         kept: if kept_there { Kept::ThereToo } else { Kept::Here },
         input: row.get(6)?,
-        output_ids: answer.output_ids(),
         answer,
     }))
 }

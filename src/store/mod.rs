@@ -40,12 +40,12 @@
 //! did not hear to its end, and failures. A response that is deleted, or whose beginning is gone, is a 404 that names what
 //! is missing, never a shorter conversation.
 
+pub mod asked;
 pub mod capture;
 pub mod record;
 pub mod resolve;
 pub mod serve;
 
-mod asked;
 mod items;
 
 mod disk;
@@ -128,10 +128,10 @@ impl Store {
         Self { shared: Arc::new(Shared { recent, worker: Mutex::new(worker.map(Arc::new)) }) }
     }
 
-    /// Reads what a request leans on. `most` is how large its body may become. The error is for the client: a response
-    /// or an item that is not known, a conversation that is too long.
-    pub async fn turn(&self, body: &Bytes, most: usize) -> Result<Turn, Error> {
-        let asked = Asked::read(body)?;
+    /// Reads what a request leans on, all of whose members are noted. `most` is how large its body may become. The error is
+    /// for the client: a response or an item that is not known, a conversation that is too long.
+    pub async fn turn(&self, body: &Bytes, mut asked: Asked, most: usize) -> Result<Turn, Error> {
+        asked.finish(body)?;
         let past = match &asked.previous {
             Some(previous) => self.chain(previous, most).await?,
             None => Vec::new(),

@@ -1,6 +1,6 @@
 //! The responses of the last while, in memory: the next turn of a conversation does not wait for the disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::record::Record;
@@ -9,10 +9,12 @@ use super::record::Record;
 #[derive(Debug)]
 pub(super) struct Recent {
     records: HashMap<Arc<str>, Entry>,
-    /// Every entry's id by its turn: the least is the next to leave.
-    turns: BTreeMap<u64, Arc<str>>,
+    /// What was used, and when: the first is the next to leave, unless it was used again or has left.
+    turns: VecDeque<(u64, Arc<str>)>,
     /// Output items: the id of the response that each stands in.
     items: HashMap<Box<str>, Arc<str>>,
+    /// Responses whose items have not been looked at: hardly any client asks for an item.
+    unread: Vec<Arc<str>>,
     next_turn: u64,
     bytes: usize,
     most_bytes: usize,
@@ -23,6 +25,8 @@ pub(super) struct Recent {
 struct Entry {
     record: Arc<Record>,
     turn: u64,
+    /// Whether its items are among `items`.
+    is_read: bool,
 }
 
 impl Recent {
@@ -30,8 +34,9 @@ impl Recent {
     pub(super) fn new(most_bytes: usize) -> Self {
         Self {
             records: HashMap::new(),
-            turns: BTreeMap::new(),
+            turns: VecDeque::new(),
             items: HashMap::new(),
+            unread: Vec::new(),
             next_turn: 0,
             bytes: 0,
             most_bytes,
@@ -43,17 +48,18 @@ impl Recent {
     pub(super) fn insert(&mut self, record: Arc<Record>) {
         self.forget(&record.id);
         self.bytes += record.size();
-        for item in &record.output_ids {
-            self.items.insert(item.clone(), Arc::clone(&record.id));
-        }
-        let turn = self.take_turn(&record.id);
-        self.records.insert(Arc::clone(&record.id), Entry { record, turn });
+        let id = Arc::clone(&record.id);
+        let turn = self.take_turn(&id);
+        self.unread.push(Arc::clone(&id));
+        self.records.insert(id, Entry { record, turn, is_read: false });
         while self.bytes > self.most_bytes
-            && let Some((_, oldest)) = self.turns.first_key_value()
+            && let Some((turn, oldest)) = self.turns.pop_front()
         {
-            let oldest = Arc::clone(oldest);
-            self.forget(&oldest);
+            if self.is_current(turn, &oldest) {
+                self.forget(&oldest);
+            }
         }
+        self.tidy();
     }
 
     /// Remembers what was read from the disk, unless something was removed since `removals` was read: it may be that.
@@ -65,15 +71,16 @@ impl Recent {
 
     /// The response of an id.
     pub(super) fn find(&mut self, id: &str) -> Option<Arc<Record>> {
-        let turn = self.take_turn(&self.records.get(id)?.record.id.clone());
-        let entry = self.records.get_mut(id)?;
-        let before = std::mem::replace(&mut entry.turn, turn);
-        self.turns.remove(&before);
-        Some(Arc::clone(&entry.record))
+        let record = Arc::clone(&self.records.get(id)?.record);
+        let turn = self.take_turn(&record.id);
+        self.records.get_mut(id)?.turn = turn;
+        self.tidy();
+        Some(record)
     }
 
     /// The response that an output item stands in.
     pub(super) fn find_item(&mut self, item: &str) -> Option<Arc<Record>> {
+        self.read_items();
         let id = self.items.get(item).cloned()?;
         self.find(&id)
     }
@@ -92,17 +99,52 @@ impl Recent {
     fn take_turn(&mut self, id: &Arc<str>) -> u64 {
         let turn = self.next_turn;
         self.next_turn += 1;
-        self.turns.insert(turn, Arc::clone(id));
+        self.turns.push_back((turn, Arc::clone(id)));
         turn
+    }
+
+    /// Whether a response was not used after this turn.
+    fn is_current(&self, turn: u64, id: &str) -> bool {
+        self.records.get(id).is_some_and(|entry| entry.turn == turn)
+    }
+
+    /// Where each item stands, as of the responses that came since this was last asked.
+    fn read_items(&mut self) {
+        for id in self.unread.drain(..) {
+            let Some(entry) = self.records.get_mut(&id).filter(|entry| !entry.is_read) else {
+                continue;
+            };
+            entry.is_read = true;
+            self.items.extend(entry.record.output_ids().into_iter().map(|item| (item, id.clone())));
+        }
+    }
+
+    /// Lets go of what says nothing any more, once it is most of what there is.
+    fn tidy(&mut self) {
+        let most = 2 * self.records.len() + 64;
+        if self.turns.len() > most {
+            let mut turns = std::mem::take(&mut self.turns);
+            turns.retain(|(turn, id)| self.is_current(*turn, id));
+            self.turns = turns;
+        }
+        if self.unread.len() > most {
+            let records = &self.records;
+            let mut seen = HashSet::new();
+            self.unread.retain(|id| {
+                records.get(id).is_some_and(|entry| !entry.is_read) && seen.insert(Arc::clone(id))
+            });
+        }
     }
 
     fn forget(&mut self, id: &str) -> bool {
         let Some(entry) = self.records.remove(id) else { return false };
-        self.turns.remove(&entry.turn);
         self.bytes -= entry.record.size();
-        for item in &entry.record.output_ids {
-            if self.items.get(item).is_some_and(|response| **response == *id) {
-                self.items.remove(item);
+        if !entry.is_read {
+            return true;
+        }
+        for item in entry.record.output_ids() {
+            if self.items.get(&item).is_some_and(|response| **response == *id) {
+                self.items.remove(&item);
             }
         }
         true
@@ -134,7 +176,7 @@ mod tests {
         recent.insert(record("r3", "i3"));
         assert!(recent.find("r2").is_none() && recent.find_item("i2").is_none());
         assert_eq!(recent.find_item("i1").unwrap().id.as_ref(), "r1");
-        assert_eq!((recent.records.len(), recent.turns.len(), recent.items.len()), (2, 2, 2));
+        assert_eq!((recent.records.len(), recent.items.len()), (2, 2));
         assert_eq!(recent.bytes, 2 * size);
     }
 
@@ -142,7 +184,7 @@ mod tests {
     fn what_is_larger_than_the_room_is_not_kept() {
         let mut recent = Recent::new(10);
         recent.insert(record("r1", "i1"));
-        assert_eq!((recent.records.len(), recent.turns.len(), recent.bytes), (0, 0, 0));
+        assert_eq!((recent.records.len(), recent.bytes), (0, 0));
     }
 
     #[test]
@@ -150,8 +192,22 @@ mod tests {
         let mut recent = Recent::new(1 << 20);
         recent.insert(record("r1", "i1"));
         recent.insert(record("r1", "i2"));
-        assert!(recent.find_item("i1").is_none());
-        assert_eq!((recent.records.len(), recent.turns.len()), (1, 1));
+        assert!(recent.find_item("i1").is_none() && recent.find_item("i2").is_some());
+        recent.insert(record("r1", "i3"));
+        assert!(recent.find_item("i2").is_none() && recent.find_item("i3").is_some());
+        assert_eq!((recent.records.len(), recent.items.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_kept_of_old_turns_is_bounded() {
+        let mut recent = Recent::new(1 << 20);
+        for turn in 0..10_000 {
+            recent.insert(record("r1", &format!("i{turn}")));
+            assert!(recent.find("r1").is_some());
+        }
+        assert!(recent.turns.len() < 100 && recent.unread.len() < 100);
+        assert!(recent.find_item("i9998").is_none() && recent.find_item("i9999").is_some());
+        assert_eq!(recent.items.len(), 1);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use memchr::memmem::Finder;
 
 use super::items::{self, Item, quoted};
 use crate::config::Provider;
@@ -28,8 +30,6 @@ pub struct Record {
     pub(super) input: Box<str>,
     /// The response object.
     pub(super) answer: Answer,
-    /// The ids that its output items came with.
-    pub(super) output_ids: Vec<Box<str>>,
 }
 
 /// Who remembers a response.
@@ -121,11 +121,6 @@ impl Answer {
     pub(super) fn output(&self) -> &str {
         self.text.get(self.output.clone()).unwrap_or_default()
     }
-
-    /// The ids of its output items.
-    pub(super) fn output_ids(&self) -> Vec<Box<str>> {
-        own_ids(self.output())
-    }
 }
 
 impl Record {
@@ -155,7 +150,6 @@ impl Record {
             dialect: by.dialect,
             kept: if kept { Kept::ThereToo } else { Kept::Here },
             input,
-            output_ids: answer.output_ids(),
             answer,
         }
     }
@@ -206,6 +200,11 @@ impl Record {
         self.items().into_iter().rev().find(|(_, own)| own == id).map(|(item, _)| item)
     }
 
+    /// The ids that its output items came with.
+    pub(super) fn output_ids(&self) -> Vec<Box<str>> {
+        own_ids(self.answer.output())
+    }
+
     /// The ids that input items came with.
     pub(super) fn input_ids(&self) -> Vec<Box<str>> {
         own_ids(&self.input)
@@ -223,6 +222,11 @@ impl Record {
 }
 
 fn own_ids(array: &str) -> Vec<Box<str>> {
+    static ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"id\""));
+    // Most input has none, and to look for the word costs a small part of walking through the items.
+    if ID.find(array.as_bytes()).is_none() {
+        return Vec::new();
+    }
     let items = items::elements(array).into_iter().map(Item::read);
     items.filter_map(|item| Some(item.id()?.into())).collect()
 }
@@ -299,7 +303,7 @@ mod tests {
         assert_eq!(record.item("o").unwrap().text, r#"{"id":"o","type":"message"}"#);
         assert!(record.item("msg_1_r").is_none());
         assert_eq!(record.input_items().len(), 2);
-        assert_eq!(record.output_ids, ["o".into()]);
+        assert_eq!(record.output_ids(), ["o".into()]);
         assert_eq!(record.input_ids(), ["own".into()]);
     }
 }

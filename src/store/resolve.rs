@@ -96,7 +96,7 @@ impl Turn {
             return Err(too_long());
         }
         let mut turn = Self { body: body.clone(), resolution, draft: None, asked, past, cited };
-        if turn.asked.store {
+        if turn.asked.stores() {
             turn.draft = Some(Draft {
                 previous: turn.asked.previous.clone(),
                 past: turn.past.clone(),
@@ -141,7 +141,8 @@ impl Turn {
         // The keys are kept as they are written, so a member that stands twice still does; the last one counts.
         let _ = json::members(&self.body, |key, range| {
             let is_input = self.asked.input.as_ref() == Some(&range);
-            if key == b"previous_response_id" || key == b"input" && !is_input {
+            let name = json::key(key);
+            if *name == *b"previous_response_id" || *name == *b"input" && !is_input {
                 return;
             }
             begin_member(&mut out, key);
@@ -226,27 +227,34 @@ impl Draft {
     /// What is remembered, now that there is an answer; `None` where the request is no text. `created` is in seconds
     /// since 1970.
     pub fn record(&self, answer: Answer, by: Answerer<'_>, created: u64) -> Option<Record> {
-        let input = std::str::from_utf8(&self.input).ok()?.trim_ascii();
-        let message;
-        let own = if input.starts_with('"') {
-            message = items::message(input);
-            &message
-        } else {
-            items::inside(input)
-        };
-        let mut items = vec![own];
-        let mut previous = self.previous.clone();
+        let own = std::str::from_utf8(&self.input).ok()?.trim_ascii();
         if self.past.iter().any(|record| *record.id == *answer.id()) {
             // Some servers give every response the same id: it would go on from itself.
             let before =
                 self.past.iter().flat_map(|record| [record.input(), record.answer.output()]);
-            items = before.map(items::inside).chain([own]).collect();
-            previous = None;
+            let own = array(own);
+            let items: Vec<&str> = before
+                .chain([&*own])
+                .map(items::inside)
+                .filter(|items| !items.is_empty())
+                .collect();
+            let input = ["[", &items.join(","), "]"].concat();
+            return Some(Record::new((answer, input.into()), None, by, created));
         }
-        items.retain(|items| !items.is_empty());
-        let input = format!("[{}]", items.join(","));
-        Some(Record::new((answer, input.into()), previous, by, created))
+        let input = array(own).into();
+        Some(Record::new((answer, input), self.previous.clone(), by, created))
     }
+}
+
+/// The value of `input` as an array of items.
+fn array(input: &str) -> Cow<'_, str> {
+    if input.starts_with('[') {
+        return Cow::Borrowed(input);
+    }
+    if input.starts_with('"') {
+        return Cow::Owned(["[", &items::message(input), "]"].concat());
+    }
+    Cow::Borrowed("[]")
 }
 
 /// Who may answer. An account that remembers the last response remembers all before it: it was given them with it.

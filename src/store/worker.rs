@@ -3,6 +3,7 @@
 //! Whatever the disk does, a request goes on: a write that fails is kept in memory alone, a file that is damaged is set
 //! aside, and a trouble is logged when it begins and when it ends, not each time it is met.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -17,8 +18,9 @@ use crate::queue::{Bounds, Queue};
 use crate::sqlite::{self, Error};
 
 /// What may wait: there is room beside the writes for those who wait. One transaction for many costs little more than for one.
+/// Until they are written, responses are found in memory.
 const BOUNDS: Bounds =
-    Bounds { gathered: 768, bytes: 64 << 20, items: 1024, linger: Duration::from_millis(20) };
+    Bounds { gathered: 4096, bytes: 64 << 20, items: 4352, linger: Duration::from_millis(100) };
 /// How long a file that could not be opened is left alone.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -133,7 +135,8 @@ impl File {
 
     fn write(&mut self, batch: &[Arc<Record>]) {
         let now = self.now();
-        if !batch.is_empty() && self.attempt(|disk| disk.write(batch, now)).is_some() {
+        let batch = latest(batch);
+        if !batch.is_empty() && self.attempt(|disk| disk.write(&batch, now)).is_some() {
             self.well();
         }
     }
@@ -240,4 +243,18 @@ impl File {
     fn now(&self) -> u64 {
         self.opened_at + self.started.elapsed().as_secs()
     }
+}
+
+/// Of several responses of one id the last, in the place of the first: whatever goes on from it comes later.
+fn latest(batch: &[Arc<Record>]) -> Vec<Arc<Record>> {
+    let mut places = HashMap::with_capacity(batch.len());
+    let mut latest: Vec<Arc<Record>> = Vec::with_capacity(batch.len());
+    for record in batch {
+        let place = *places.entry(&record.id).or_insert(latest.len());
+        match latest.get_mut(place) {
+            Some(earlier) => earlier.clone_from(record),
+            None => latest.push(Arc::clone(record)),
+        }
+    }
+    latest
 }

@@ -99,6 +99,30 @@ async fn an_id_that_comes_again_is_the_last_one_after_a_restart() {
 }
 
 #[tokio::test]
+async fn an_id_that_comes_again_at_once_is_written_once() {
+    let (_folder, path) = place();
+    let store = open(&path);
+    exchange(&store, r#"{"input":"0"}"#, ("r1", &said("m0", "old")), OPENAI).await;
+    exchange(&store, &going_on("r1", r#""on""#), ("r2", &said("m2", "more")), OPENAI).await;
+    exchange(&store, r#"{"input":"1"}"#, ("r1", &said("m1", "new")), OPENAI).await;
+    assert_eq!(outline_of(&store, "r1").await, ["1", "new", "next"], "from memory");
+    store.flush().await;
+    store.close();
+    let store = open(&path);
+    assert_eq!(outline_of(&store, "r1").await, ["1", "new", "next"]);
+    assert_eq!(outline_of(&store, "r2").await, ["1", "new", "on", "more", "next"]);
+    let file = Connection::open(&path).unwrap();
+    let rows: (i64, i64) = file
+        .query_row(
+            "SELECT (SELECT count(*) FROM responses), (SELECT count(*) FROM conversations)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(rows, (2, 1));
+}
+
+#[tokio::test]
 async fn items_of_the_gateways_own_need_no_row() {
     let (_folder, path) = place();
     let store = open(&path);

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use levity::config::Provider;
 use levity::dialects::Dialect;
 use levity::ir::error::Error;
+use levity::json;
+use levity::store::asked::Asked;
 use levity::store::record::{Answer, Answerer, Record};
 use levity::store::resolve::{Audience, Turn};
 use levity::store::{Limits, Store};
@@ -23,7 +25,14 @@ pub(crate) fn memory() -> Store {
 }
 
 pub(crate) async fn request(store: &Store, body: &str) -> Result<Turn, Error> {
-    store.turn(&Bytes::copy_from_slice(body.as_bytes()), MOST).await
+    turn(store, &Bytes::copy_from_slice(body.as_bytes())).await
+}
+
+pub(crate) async fn turn(store: &Store, body: &Bytes) -> Result<Turn, Error> {
+    let mut asked = Asked::default();
+    // The gateway refuses what is no object before it asks the store.
+    let _ = json::members(body, |key, value| asked.note(body, &json::key(key), &value));
+    store.turn(body, asked, MOST).await
 }
 
 /// The record of a request answered with these output items.
