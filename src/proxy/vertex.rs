@@ -187,7 +187,7 @@ fn messages(operation: &Operation, model: &str, body: &[u8]) -> Option<Vec<u8>> 
     out.extend_from_slice(ANTHROPIC_VERSION);
     if *operation == Operation::CountTokens {
         out.extend_from_slice(br#","model":"#);
-        json::write_string(&claude(model), &mut out);
+        json::write::string(&claude(model), &mut out);
     }
     copy_members(body, &mut out, |key| !matches!(key, b"model" | b"anthropic_version"))?;
     out.push(b'}');

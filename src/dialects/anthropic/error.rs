@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::wire::{read, write};
 use crate::dialects::Asked;
 use crate::ir::error::{Error, ErrorKind};
+use crate::json;
 use crate::sse;
 
 /// The code of an error that says that a proof of thinking is not right: the request may go without proofs.
@@ -183,7 +184,7 @@ fn error_code(error: &Error) -> Option<&str> {
 
 fn write_json(failure: &write::Failure<'_>, out: &mut Vec<u8>) {
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, failure);
+    let _ = json::write::value(failure, out);
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::ir::request::{CallKind, HostedItem, ToolCall};
 use crate::ir::response::{Block, Candidate, Citation, CitationSource, Finish, Response};
 use crate::ir::seal::{self, Seal, SealKind};
 use crate::ir::usage::Usage;
+use crate::json;
 
 /// Reads an account's answer.
 pub fn parse<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Response<'a>, Error> {
@@ -175,7 +176,7 @@ pub fn parse_count(body: &[u8]) -> Result<u64, Error> {
 /// Writes for a client how many tokens were counted.
 pub fn render_count(input_tokens: u64, out: &mut Vec<u8>) {
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, &write::Count { input_tokens });
+    let _ = json::write::value(&write::Count { input_tokens }, out);
 }
 
 /// Reads the value of an answer's `usage` alone.
@@ -203,7 +204,7 @@ pub fn render(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Loss
         ..start(&response.id, asked, response.usage)
     };
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, &body);
+    let _ = json::write::value(&body, out);
     losses
 }
 

@@ -7,6 +7,7 @@ use super::wire::response::{Detail, ErrorBody, FieldViolation, Status};
 use super::wire::{Str, Word};
 use crate::dialects::Asked;
 use crate::ir::error::Error;
+use crate::json;
 use crate::sse;
 
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
@@ -145,7 +146,7 @@ fn push(error: &Error, status: u16, out: &mut Vec<u8>) {
         }),
     };
     // Writing to memory cannot fail, and every key is a string.
-    let _ = serde_json::to_writer(&mut *out, &body);
+    let _ = json::write::value(&body, out);
 }
 
 fn details(error: &Error) -> Vec<Detail<'_>> {

@@ -7,6 +7,7 @@ pub mod stream;
 pub mod wire;
 
 use crate::ir::request::{HostedItem, HostedKind};
+use crate::json;
 
 /// The namespace that OpenAI's own client-run tools (`shell`, `apply_patch` …) have in the ir. To the other dialects they
 /// are functions like any other; here they are told from a client's function of the same name. A real namespace has no colon.
@@ -62,7 +63,7 @@ const OWN_ITEMS: [&str; 23] = [
 /// Appends a value as JSON. Nothing that is written here can fail to be: maps have text keys, and a buffer takes all.
 fn json<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) {
     let start = out.len();
-    if serde_json::to_writer(&mut *out, value).is_err() {
+    if json::write::value(value, out).is_err() {
         out.truncate(start);
         out.extend_from_slice(b"null");
     }

@@ -14,6 +14,7 @@ use crate::dialects::anthropic::wire::write::{
 use crate::dialects::tools::Toolbox;
 use crate::ir::losses::Losses;
 use crate::ir::request::{Format, HostedKind, HostedTool, Request, Tool, ToolChoice};
+use crate::json;
 
 /// Writes a request for an account.
 pub fn render(
@@ -35,7 +36,7 @@ pub fn render(
     body.stream = request.stream;
     leave_out(request, &mut losses);
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, &body);
+    let _ = json::write::value(&body, out);
     losses
 }
 
@@ -50,7 +51,7 @@ pub fn render_count(
     let mut losses = Losses::default();
     let body = Body { max_tokens: None, ..whole(request, target, toolbox, &mut losses) };
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, &body);
+    let _ = json::write::value(&body, out);
     losses
 }
 

@@ -13,6 +13,7 @@ use crate::ir::losses::Losses;
 use crate::ir::request::CallKind;
 use crate::ir::response::{Citation, Finish};
 use crate::ir::seal::{self, Seal};
+use crate::json;
 use crate::sse;
 
 /// Writes a client's stream.
@@ -287,6 +288,6 @@ fn packed(seal: &Seal<'_>) -> String {
 fn say(event: &write::Event<'_>, out: &mut Vec<u8>) {
     sse::begin(out, Some(event.name()));
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut *out, event);
+    let _ = json::write::value(event, out);
     sse::end(out);
 }

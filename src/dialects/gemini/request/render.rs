@@ -12,6 +12,7 @@ use crate::dialects::gemini::wire::part::Content;
 use crate::dialects::tools::Toolbox;
 use crate::ir::losses::Losses;
 use crate::ir::request::Request;
+use crate::json;
 
 /// For whom a request is written, and what is lost on the way.
 struct Page<'r> {
@@ -41,7 +42,7 @@ pub(super) fn request(
         ..prompt(&mut page, request)
     };
     // Writing to memory cannot fail, and every key is a string.
-    let _ = serde_json::to_writer(&mut *out, &wire);
+    let _ = json::write::value(&wire, out);
     page.losses
 }
 
@@ -62,7 +63,7 @@ pub(super) fn count(
     };
     let wire = wire::request::Request { wrapped: Some(Box::new(whole)), ..Default::default() };
     // Writing to memory cannot fail, and every key is a string.
-    let _ = serde_json::to_writer(&mut *out, &wire);
+    let _ = json::write::value(&wire, out);
     page.losses
 }
 

@@ -11,6 +11,7 @@ use crate::dialects::gemini::wire::{Int, Many, Str};
 use crate::ir::losses::Losses;
 use crate::ir::response::{Block, Candidate, Logprob, Response};
 use crate::ir::seal::Seal;
+use crate::json;
 
 /// Writes the body, appending to `out`.
 pub(super) fn response(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>) -> Losses {
@@ -25,14 +26,14 @@ pub(super) fn response(response: &Response<'_>, asked: &Asked, out: &mut Vec<u8>
         ..wire::Response::default()
     };
     // Writing to memory cannot fail, and every key is a string.
-    let _ = serde_json::to_writer(&mut *out, &wire);
+    let _ = json::write::value(&wire, out);
     losses
 }
 
 /// Writes a count, appending to `out`.
 pub(super) fn count(total_tokens: u64, out: &mut Vec<u8>) {
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut *out, &wire::Count { total_tokens });
+    let _ = json::write::value(&wire::Count { total_tokens }, out);
 }
 
 /// A candidate in the making.

@@ -16,6 +16,7 @@ use crate::ir::request::{HostedItem, ToolCall};
 use crate::ir::response::{Citation, Finish};
 use crate::ir::seal::Seal;
 use crate::ir::usage::Usage;
+use crate::json;
 use crate::sse;
 
 /// Writes the stream.
@@ -257,7 +258,7 @@ impl Renderer {
             sse::begin(out, None);
         }
         // Writing to memory cannot fail, and every key is a string.
-        let _ = serde_json::to_writer(&mut *out, &chunk);
+        let _ = json::write::value(&chunk, out);
         if !is_array {
             sse::end(out);
         }

@@ -34,7 +34,7 @@ impl<'o> Object<'o> {
 
     /// A text that may be long.
     pub fn put_text(&mut self, key: &str, text: &str) {
-        json::write_string(text, self.key(key));
+        json::write::string(text, self.key(key));
     }
 
     pub fn put_some<T: Serialize>(&mut self, key: &str, value: Option<T>) {
@@ -89,5 +89,5 @@ impl<'o> List<'o> {
 /// Appends a value as JSON.
 pub fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     // Strings, numbers, booleans and raw JSON into memory: there is nothing that could fail.
-    let _ = serde_json::to_writer(out, value);
+    let _ = json::write::value(value, out);
 }
