@@ -1,10 +1,11 @@
 //! Turns and their parts, the same in requests and answers. <https://ai.google.dev/api/caching#Content>
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
-use serde::{Deserialize as DeriveDeserialize, Serialize};
+use serde::{Deserialize as DeriveDeserialize, Serialize, Serializer};
 
 use super::{Many, Present, Raw, Str};
 
@@ -172,12 +173,45 @@ pub(crate) struct FunctionResponse<'a> {
     pub(crate) id: Option<Str<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<Str<'a>>,
-    /// An object.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    pub(crate) response: Option<Raw<'a>>,
+    pub(crate) response: Option<Answered<'a>>,
     /// Media of the answer; Gemini 3 and later take them.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(crate) parts: Option<Vec<Part<'a>>>,
+}
+
+/// The words of a function: always an object.
+#[derive(Clone, Debug)]
+pub(crate) enum Answered<'a> {
+    /// As it stands.
+    Object(Raw<'a>),
+    /// A text, as the value of this key.
+    Text(&'static str, Cow<'a, str>),
+}
+
+impl<'a> Answered<'a> {
+    /// The object, where it came as one: whatever was read did.
+    pub(crate) fn into_raw(self) -> Option<Raw<'a>> {
+        match self {
+            Self::Object(raw) => Some(raw),
+            Self::Text(..) => None,
+        }
+    }
+}
+
+impl Serialize for Answered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Object(raw) => raw.serialize(serializer),
+            Self::Text(key, text) => serializer.collect_map([(key, text)]),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Answered<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Raw::deserialize(deserializer).map(Self::Object)
+    }
 }
 
 /// The kind of a server-side tool call.

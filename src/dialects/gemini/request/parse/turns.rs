@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::medium;
 use crate::dialects::gemini::response::hosted;
 use crate::dialects::gemini::wire::part::{
-    Content, FunctionCall, FunctionResponse, Part as WirePart,
+    Answered, Content, FunctionCall, FunctionResponse, Part as WirePart,
 };
 use crate::dialects::gemini::wire::{Members, Raw, Str};
 use crate::ir::Text;
@@ -202,7 +202,8 @@ impl<'a, 'u> Conversation<'a, 'u> {
         response: FunctionResponse<'a>,
         field: &dyn Fn() -> String,
     ) -> Result<(), Error> {
-        let raw = object(response.response, || format!("{}.functionResponse.response", field()))?;
+        let raw = response.response.and_then(Answered::into_raw);
+        let raw = object(raw, || format!("{}.functionResponse.response", field()))?;
         let name = response.name.map(|name| name.0);
         let call = self.answered(response.id.map(|id| id.0), name.as_deref());
         let (text, failed) = result_text(raw);

@@ -10,7 +10,7 @@ use super::Page;
 use crate::dialects::gemini::request::media;
 use crate::dialects::gemini::response::hosted;
 use crate::dialects::gemini::wire::part::{
-    Blob, Content, FileData, FunctionCall, FunctionResponse, Part as WirePart,
+    Answered, Blob, Content, FileData, FunctionCall, FunctionResponse, Part as WirePart,
 };
 use crate::dialects::gemini::wire::{Many, Raw, Str};
 use crate::ir::losses::THINKING;
@@ -290,7 +290,7 @@ impl<'r> Writer<'_, 'r> {
         let function_response = FunctionResponse {
             id: self.id(&result.call),
             name: Some(name.into()),
-            response: Some(response(&texts, result.failed)),
+            response: Some(answered(&texts, result.failed)),
             parts: (!inside.is_empty()).then_some(inside),
         };
         WirePart { function_response: Some(function_response), ..WirePart::default() }
@@ -333,25 +333,23 @@ fn stands_in_response(part: &WirePart<'_>) -> bool {
 fn arguments<'r>(call: &'r ToolCall<'_>) -> Raw<'r> {
     match call.kind {
         CallKind::Function if call.arguments.trim().is_empty() => raw("{}".to_owned()),
-        CallKind::Function => {
-            object(&call.arguments).unwrap_or_else(|| wrapped("input", &call.arguments))
-        }
-        CallKind::Custom => wrapped("input", &call.arguments),
+        CallKind::Function => object(&call.arguments).unwrap_or_else(|| wrapped(&call.arguments)),
+        CallKind::Custom => wrapped(&call.arguments),
     }
 }
 
 /// What a function answered: an object as it is, any other text as the value of the key that the reference names.
-fn response<'r>(texts: &[&'r str], failed: bool) -> Raw<'r> {
+fn answered<'r>(texts: &[&'r str], failed: bool) -> Answered<'r> {
     let key = if failed { "error" } else { "result" };
     match texts {
         [one] => match object(one) {
             Some(object) if failed && !object.0.get().contains("\"error\"") => {
-                raw(format!(r#"{{"error":{}}}"#, object.0.get()))
+                Answered::Object(raw(format!(r#"{{"error":{}}}"#, object.0.get())))
             }
-            Some(object) => object,
-            None => wrapped(key, one),
+            Some(object) => Answered::Object(object),
+            None => Answered::Text(key, Cow::Borrowed(one)),
         },
-        several => wrapped(key, &several.join("\n")),
+        several => Answered::Text(key, Cow::Owned(several.join("\n"))),
     }
 }
 
@@ -363,10 +361,11 @@ fn object(text: &str) -> Option<Raw<'_>> {
     serde_json::from_str::<&RawValue>(text).ok().map(|raw| Raw(Cow::Borrowed(raw)))
 }
 
-fn wrapped<'r>(key: &str, text: &str) -> Raw<'r> {
+/// A text as the arguments of a function.
+fn wrapped<'r>(text: &str) -> Raw<'r> {
     // A string always has a JSON form.
     let text = serde_json::to_string(text).unwrap_or_default();
-    raw(format!(r#"{{"{key}":{text}}}"#))
+    raw(format!(r#"{{"input":{text}}}"#))
 }
 
 /// JSON that was assembled from valid pieces.
