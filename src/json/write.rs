@@ -91,9 +91,8 @@ impl<'o> Writer<'o> {
         self.out.push(b':');
     }
 
-    fn integer(&mut self, number: impl itoa::Integer) -> Result<()> {
+    fn integer(&mut self, number: impl itoa::Integer) {
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        Ok(())
     }
 }
 
@@ -114,35 +113,43 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
     }
 
     fn serialize_i8(self, number: i8) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_i16(self, number: i16) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_i32(self, number: i32) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_i64(self, number: i64) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_u8(self, number: u8) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_u16(self, number: u16) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_u32(self, number: u32) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_u64(self, number: u64) -> Result<()> {
-        self.integer(number)
+        self.integer(number);
+        Ok(())
     }
 
     fn serialize_f32(self, number: f32) -> Result<()> {
