@@ -145,6 +145,13 @@ async fn an_overload_that_is_the_first_event_of_a_stream_moves_on() {
     begins_with_the_second(Dialect::Anthropic, Answer::sse([overloaded])).await;
 }
 
+#[tokio::test]
+async fn a_stream_of_nothing_but_an_unreadable_call_moves_on() {
+    let void = "data: {\"candidates\":[{\"content\":{\"role\":\"model\"},\
+        \"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}\r\n\r\n";
+    begins_with_the_second(Dialect::Gemini, Answer::sse([void])).await;
+}
+
 /// Checks that a client that wants a stream gets the second account's, whole.
 async fn begins_with_the_second(dialect: Dialect, failure: Answer) {
     let upstream = Upstream::in_turn([failure, Answer::sse(samples::events(dialect))]).await;

@@ -24,6 +24,9 @@ pub(super) fn response<'a>(body: &'a [u8], origin: Origin<'_>) -> Result<Respons
         reader.push(chunk, &mut |event| whole.push(event))?;
     }
     reader.close_all(&mut |event| whole.push(event));
+    if let Some(failure) = reader.failure() {
+        return Err(failure);
+    }
     let finishes = reader.finishes();
     let has_blocks = !whole.response.candidates.is_empty();
     if !has_blocks && finishes.iter().all(|(_, finish)| finish.is_none()) {

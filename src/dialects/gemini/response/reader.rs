@@ -13,7 +13,7 @@ use crate::dialects::gemini::wire::part::{FunctionCall, Part};
 use crate::dialects::gemini::wire::response::{Candidate, LogprobsResult, Response, UsageMetadata};
 use crate::dialects::gemini::wire::{Raw, Str};
 use crate::ir::Text;
-use crate::ir::error::Error;
+use crate::ir::error::{Error, ErrorKind};
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::request::CallKind;
 use crate::ir::response::{Citation, Finish, Logprob};
@@ -48,7 +48,11 @@ struct Reading {
     signatures: Vec<String>,
     grounding: Grounding,
     has_calls: bool,
+    /// Whether a block was opened.
+    has_said: bool,
     finish: Option<Finish>,
+    /// Whether it ended with a call that cannot be read.
+    is_unreadable: bool,
 }
 
 /// What kind of block is open.
@@ -144,6 +148,17 @@ impl Reader {
         self.candidates.iter().map(finish).collect()
     }
 
+    /// Why there is no answer, though it ended: the model wrote nothing but a call that Google could not read. Asked again, it
+    /// mostly writes it well.
+    pub(in crate::dialects::gemini) fn failure(&self) -> Option<Error> {
+        let is_void = |reading: &Reading| reading.is_unreadable && !reading.has_said;
+        if self.candidates.is_empty() || !self.candidates.iter().all(is_void) {
+            return None;
+        }
+        let message = "the model answered with nothing but a function call that the provider could not read: ask again";
+        Some(Error::new(ErrorKind::Internal, message))
+    }
+
     /// What it cost, where that was said.
     pub(in crate::dialects::gemini) fn usage(&self) -> Option<Usage> {
         words::read_usage(self.usage)
@@ -184,6 +199,7 @@ impl Reader {
         if let (Some(reason), Some(reading)) = (candidate.finish_reason, self.at(at)) {
             // Some models say STOP on every chunk; the last word counts.
             reading.finish = words::read_finish(&reason);
+            reading.is_unreadable = words::is_unreadable_call(&reason);
         }
     }
 
@@ -309,7 +325,10 @@ impl Reader {
     fn begin<'a>(&mut self, at: usize, block: Opening<'a>, each: Each<'_, 'a>) {
         self.close(each);
         self.flush_signatures(at, each);
-        let candidate = self.candidates.get(at).map_or(0, |reading| reading.index);
+        let candidate = self.at(at).map_or(0, |reading| {
+            reading.has_said = true;
+            reading.index
+        });
         each(Event::Open { candidate, block });
     }
 

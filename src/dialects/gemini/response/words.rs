@@ -29,6 +29,11 @@ pub(super) fn read_finish(reason: &Word<'_>) -> Option<Finish> {
     known.map_or(Some(Finish::Other), |(_, _, finish)| *finish)
 }
 
+/// Whether an answer ended because the model's call could not be read. <https://ai.google.dev/api/generate-content#FinishReason>
+pub(super) fn is_unreadable_call(reason: &Word<'_>) -> bool {
+    reason.is("MALFORMED_FUNCTION_CALL", 10) || reason.is("UNEXPECTED_TOOL_CALL", -1)
+}
+
 /// Google's word for why an answer ended. <https://ai.google.dev/api/generate-content#FinishReason>
 pub(in crate::dialects::gemini) fn write_finish(reason: Option<Finish>) -> Word<'static> {
     Word::Name(Cow::Borrowed(match reason {

@@ -53,6 +53,9 @@ impl Parser {
         if self.is_done {
             return;
         }
+        if let Some(failure) = self.reader.failure() {
+            return self.fail(failure, each);
+        }
         let finishes = self.reader.finishes();
         if finishes.iter().all(|(_, reason)| reason.is_none()) {
             let message = "the provider's stream broke off before a finish reason";
