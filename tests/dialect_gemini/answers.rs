@@ -99,7 +99,7 @@ fn an_array_is_json_whatever_happens() {
         let out = render_stream(&body, true);
         let chunks: Vec<Value> = serde_json::from_slice(&out).unwrap();
         let fails = chunks.last().unwrap().get("error").is_some();
-        assert_eq!(fails, matches!(name.as_str(), "error" | "cut" | "malformed_call"), "{name}");
+        assert_eq!(fails, matches!(name.as_str(), "error" | "cut" | "unreadable_call"), "{name}");
     }
     let nothing: Vec<Value> = serde_json::from_slice(&render_stream(b"", true)).unwrap();
     assert!(nothing[0].get("error").is_some());
