@@ -261,24 +261,30 @@ async fn none_is_cut(load: Load) {
         assert!(!open.text().contains("error"), "{}", open.text());
         ids.push(open.head.headers.get("x-request-id").unwrap().to_owned());
     }
-    let mut newest = gateways.pop().unwrap();
+    let newest = gateways.pop().unwrap();
     for old in &mut gateways {
         assert_eq!(
             within(Duration::from_secs(10), "an old one's end", old.exit_code()).await,
             Some(0)
         );
     }
+    gateways.push(newest);
     ids.sort();
-    let home = &gateways.first().unwrap_or(&newest).home;
-    assert_eq!(log_of(home, &["--console-port", &console.port()]), ids, "in the running log");
+    all_are_logged(&mut gateways, &console, &ids).await;
+}
+
+/// Checks that the request log has exactly these requests, each once, while the last gateway runs and after its end; and that
+/// each has its line on stderr.
+async fn all_are_logged(gateways: &mut [Gateway], console: &Console, ids: &[String]) {
+    let running = log_of(&gateways[0].home, &["--console-port", &console.port()]);
+    assert_eq!(running, ids, "in the running log");
     assert_eq!(console.read("/api/log?limit=1").await["dropped"], 0);
+    let newest = gateways.last_mut().unwrap();
     newest.signal(Signal::SIGTERM);
     assert_eq!(newest.exit_code().await, Some(0));
-    let home = &gateways.first().unwrap_or(&newest).home;
-    assert_eq!(log_of(home, &[]), ids, "in the file");
-    gateways.push(newest);
+    assert_eq!(log_of(&gateways[0].home, &[]), ids, "in the file");
     let lines: String = gateways.iter().map(Gateway::stderr).collect();
-    for id in &ids {
+    for id in ids {
         assert_eq!(lines.matches(&format!("\"id\":\"{id}\"")).count(), 1, "lines of {id}");
     }
 }
