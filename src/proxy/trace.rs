@@ -20,7 +20,7 @@ use super::exchange::{Exchange, Trial};
 use crate::clock;
 use crate::config::Account;
 use crate::ir::usage::Usage;
-use crate::metrics::{self, Seen};
+use crate::metrics::names::{self, Seen};
 
 /// What a client names is as long as it likes; this much of it is kept, in bytes.
 const LONGEST: usize = 256;
@@ -29,8 +29,8 @@ const LONGEST: usize = 256;
 pub fn tell(tracer: &SdkTracer, exchange: &Exchange, headers: &HeaderMap, seen: &Seen<'_>) {
     let above =
         TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
-    let operation = metrics::operation_of(seen);
-    let error = metrics::error(seen);
+    let operation = names::operation_of(seen);
+    let error = names::error(seen);
     let mut attributes = Attributes::default();
     attributes.http(exchange, seen);
     attributes.model(exchange, seen);
@@ -138,8 +138,8 @@ impl Attributes {
     }
 
     fn model(&mut self, exchange: &Exchange, seen: &Seen<'_>) {
-        self.maybe("gen_ai.operation.name", metrics::operation_of(seen));
-        self.maybe("gen_ai.provider.name", metrics::provider_of(seen));
+        self.maybe("gen_ai.operation.name", names::operation_of(seen));
+        self.maybe("gen_ai.provider.name", names::provider_of(seen));
         self.maybe("gen_ai.request.model", exchange.call.as_ref().map(|call| cut(&call.asked)));
         // The answer's own word for it is not kept: it is the model that the account was asked for.
         let is_good = exchange.status.is_some_and(|status| status.is_success());
@@ -174,7 +174,7 @@ impl Attributes {
     }
 
     fn account(&mut self, account: &Account) {
-        self.add("gen_ai.provider.name", metrics::provider_name(account.provider));
+        self.add("gen_ai.provider.name", names::provider_name(account.provider));
         self.maybe("server.address", account.base_url.host_str().map(ToOwned::to_owned));
         self.maybe("server.port", account.base_url.port_or_known_default().map(i64::from));
     }

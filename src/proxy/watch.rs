@@ -10,7 +10,8 @@ use super::log;
 use super::reply::Reply;
 use super::trace;
 use crate::clock::milliseconds;
-use crate::metrics::{self, Metrics, Seen};
+use crate::metrics::Metrics;
+use crate::metrics::names::{self, Seen};
 use crate::monitor::Monitor;
 use crate::monitor::record::{Record, Row, Time, Tried, Word};
 use crate::route::Operation;
@@ -68,10 +69,10 @@ fn seen(exchange: &Exchange, total: Duration) -> Seen<'_> {
     let account = exchange.trail.last().and_then(|trial| exchange.live.pool.account(trial.account));
     let operation = exchange.call.as_ref().map(|call| match call.operation {
         Operation::Generate | Operation::GenerateContent | Operation::StreamGenerateContent => {
-            metrics::Operation::Generate
+            names::Operation::Generate
         }
-        Operation::CountTokens | Operation::Stored(_) => metrics::Operation::Count,
-        Operation::Embed | Operation::BatchEmbed => metrics::Operation::Embed,
+        Operation::CountTokens | Operation::Stored(_) => names::Operation::Count,
+        Operation::Embed | Operation::BatchEmbed => names::Operation::Embed,
     });
     Seen {
         dialect: exchange.dialect,
