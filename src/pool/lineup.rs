@@ -48,6 +48,8 @@ pub(super) struct Seat {
     place: u64,
     turn: AtomicU64,
     stride: u64,
+    /// One through the weight.
+    spacing: f64,
     dispatch: Dispatch,
     /// The client dialects that it serves, a bit each,
     clients: u8,
@@ -274,6 +276,7 @@ impl Seat {
             // Half a stride in, weights 5 and 1 go a a a b a a and not b a a a a a.
             turn: AtomicU64::new(stride / 2),
             stride,
+            spacing: f64::from(account.config.weight.get()).recip(),
             dispatch: account.config.dispatch,
             clients: bits(&account.config.clients),
             speaks: bits(spoken),
@@ -299,20 +302,14 @@ impl Seat {
     /// rendezvous hashing: nothing is kept for a conversation, which stays where it is over a restart and on every replica, and
     /// an account that comes or goes moves no conversation but its own. An account of twice the weight has twice as many.
     /// <https://en.wikipedia.org/wiki/Rendezvous_hashing>
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share in 0 to 1, and a distance far below the largest number"
-    )]
     fn distance(&self, conversation: u64, is_even: bool) -> u64 {
         let chance = mixed(self.place ^ conversation);
         // The greatest number is nearest, as it is with weights: an account of another weight that comes moves few.
         if is_even {
             return !chance;
         }
-        let weight = f64::from(self.weight());
-        (negative_log2(chance) / weight * (1_u64 << 40) as f64) as u64
+        // Of numbers that are not below zero, the greater one has the greater bits.
+        (negative_log2(chance) * self.spacing).to_bits()
     }
 
     /// The time to the first byte that the account makes expect, and as much again for each request that it has under way,
