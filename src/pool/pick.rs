@@ -1,5 +1,7 @@
 //! Which candidate, given what is known of each: a pure choice.
 
+use std::cmp::Ordering;
+
 use crate::config::Dispatch;
 
 /// What is cheap to know of a candidate.
@@ -87,21 +89,21 @@ pub fn pick<Candidate>(
 ) -> Option<Candidate> {
     let mut best = None;
     for (candidate, view) in candidates {
-        let rank = |look: Look| Rank::of(&view, &look);
-        let at_best = rank(Look::BEST);
-        if best.as_ref().is_some_and(|(rank, _)| *rank <= at_best) {
+        let key = |look: Look| Rank::of(&view, &look).key();
+        let at_best = key(Look::BEST);
+        if best.as_ref().is_some_and(|(key, _)| *key <= at_best) {
             continue;
         }
-        let Some(rank) = look(&candidate).map(rank) else { continue };
-        if best.as_ref().is_none_or(|(before, _)| rank < *before) {
-            best = Some((rank, candidate));
+        let Some(key) = look(&candidate).map(key) else { continue };
+        if best.as_ref().is_none_or(|(before, _)| key < *before) {
+            best = Some((key, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
 }
 
 /// Where a candidate stands among others, less is better: the reasons in the order in which they count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rank {
     /// Whether it may be asked.
     pub readiness: Readiness,
@@ -117,6 +119,18 @@ pub struct Rank {
     load: u64,
 }
 
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
 impl Rank {
     /// The rank of what was viewed and looked up.
     pub const fn of(view: &View, look: &Look) -> Self {
@@ -130,6 +144,13 @@ impl Rank {
             turn,
             load,
         }
+    }
+
+    /// What decides, in numbers: to compare field by field would be most of a choice among many.
+    const fn key(&self) -> (u64, u64, u64) {
+        let Self { readiness, tier, headroom, speech, record, turn, load } = *self;
+        let places = [0, 0, 0, readiness as u8, tier, headroom as u8, speech as u8, record as u8];
+        (u64::from_be_bytes(places), turn, load)
     }
 
     /// The place of a dispatch.
