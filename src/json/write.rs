@@ -96,6 +96,16 @@ impl<'o> Writer<'o> {
     }
 }
 
+/// The methods for whole numbers, which differ in their type alone.
+macro_rules! integers {
+    ($($method:ident($number:ty)),+ $(,)?) => {$(
+        fn $method(self, number: $number) -> Result<()> {
+            self.integer(number);
+            Ok(())
+        }
+    )+};
+}
+
 impl<'w, 'o> Serializer for &'w mut Writer<'o> {
     type Ok = ();
     type Error = Error;
@@ -112,44 +122,9 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
         Ok(())
     }
 
-    fn serialize_i8(self, number: i8) -> Result<()> {
-        self.integer(number);
-        Ok(())
-    }
-
-    fn serialize_i16(self, number: i16) -> Result<()> {
-        self.integer(number);
-        Ok(())
-    }
-
-    fn serialize_i32(self, number: i32) -> Result<()> {
-        self.integer(number);
-        Ok(())
-    }
-
-    fn serialize_i64(self, number: i64) -> Result<()> {
-        self.integer(number);
-        Ok(())
-    }
-
-    fn serialize_u8(self, number: u8) -> Result<()> {
-        self.integer(number);
-        Ok(())
-    }
-
-    fn serialize_u16(self, number: u16) -> Result<()> {
-        self.integer(number);
-        Ok(())
-    }
-
-    fn serialize_u32(self, number: u32) -> Result<()> {
-        self.integer(number);
-        Ok(())
-    }
-
-    fn serialize_u64(self, number: u64) -> Result<()> {
-        self.integer(number);
-        Ok(())
+    integers! {
+        serialize_i8(i8), serialize_i16(i16), serialize_i32(i32), serialize_i64(i64),
+        serialize_u8(u8), serialize_u16(u16), serialize_u32(u32), serialize_u64(u64),
     }
 
     fn serialize_f32(self, number: f32) -> Result<()> {
@@ -295,61 +270,56 @@ impl Compound<'_, '_> {
     }
 }
 
-impl ser::SerializeSeq for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Error;
+/// The kinds of lists, which differ in their trait alone.
+macro_rules! lists {
+    ($($kind:ident::$method:ident),+ $(,)?) => {$(
+        impl ser::$kind for Compound<'_, '_> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+                self.element(value)
+            }
 
-    fn end(self) -> Result<()> {
-        self.finish();
-        Ok(())
-    }
+            fn end(self) -> Result<()> {
+                self.finish();
+                Ok(())
+            }
+        }
+    )+};
 }
 
-impl ser::SerializeTuple for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.finish();
-        Ok(())
-    }
+lists! {
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field,
 }
 
-impl ser::SerializeTupleStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Error;
+/// The kinds of structs, likewise.
+macro_rules! structs {
+    ($($kind:ident),+) => {$(
+        impl ser::$kind for Compound<'_, '_> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                key: &'static str,
+                value: &T,
+            ) -> Result<()> {
+                self.member(key, value)
+            }
 
-    fn end(self) -> Result<()> {
-        self.finish();
-        Ok(())
-    }
+            fn end(self) -> Result<()> {
+                self.finish();
+                Ok(())
+            }
+        }
+    )+};
 }
 
-impl ser::SerializeTupleVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.finish();
-        Ok(())
-    }
-}
+structs!(SerializeStruct, SerializeStructVariant);
 
 impl ser::SerializeMap for Compound<'_, '_> {
     type Ok = ();
@@ -370,42 +340,6 @@ impl ser::SerializeMap for Compound<'_, '_> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.writer.out.push(b':');
         value.serialize(&mut *self.writer)
-    }
-
-    fn end(self) -> Result<()> {
-        self.finish();
-        Ok(())
-    }
-}
-
-impl ser::SerializeStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        self.member(key, value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.finish();
-        Ok(())
-    }
-}
-
-impl ser::SerializeStructVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        self.member(key, value)
     }
 
     fn end(self) -> Result<()> {

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use parking_lot::Mutex;
+use pingora::Error;
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use url::Url;
 
+use super::broke;
 use super::tunnel::Tunnel;
 use crate::config::outbound::WayOut;
 use crate::pool::verdict::Scope;
@@ -161,12 +163,13 @@ impl Destination {
         Ok(address)
     }
 
-    /// A connection failed: the next one looks the name up again.
-    pub fn forget_address(&self) {
+    /// A connection failed: gives what to say of it. The next one looks the name up again.
+    pub fn cannot_connect(&self, error: &Error) -> String {
         let mut resolved = self.resolved.lock();
         if matches!(&*resolved, Resolved::Looked(_)) {
             *resolved = Resolved::Looked(None);
         }
+        format!("cannot connect to {}: {}", self.authority(), broke::reason(error))
     }
 }
 

@@ -89,10 +89,7 @@ impl Fetch {
     pub async fn connect(&self, destination: &Destination) -> Result<Channel, String> {
         let peer = destination.peer().await?;
         let connected = self.connector.get_http_session(&peer).await;
-        let (session, _) = connected.map_err(|error| {
-            destination.forget_address();
-            format!("cannot connect to {}: {}", destination.authority(), broke::reason(&error))
-        })?;
+        let (session, _) = connected.map_err(|error| destination.cannot_connect(&error))?;
         Ok(Channel { session, peer, connector: Arc::clone(&self.connector) })
     }
 

@@ -270,10 +270,7 @@ impl ProxyHttp for Gateway {
     ) -> Box<Error> {
         let Some(attempt) = &exchange.attempt else { return error };
         let destination = &attempt.upstream.destination;
-        destination.forget_address();
-        let reason = broke::reason(&error);
-        let message = format!("cannot connect to {}: {reason}", destination.authority());
-        let trouble = Trouble::connect(message, destination.scope());
+        let trouble = Trouble::connect(destination.cannot_connect(&error), destination.scope());
         retry::move_on(exchange, trouble)
     }
 

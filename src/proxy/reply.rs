@@ -255,7 +255,7 @@ impl Reply {
 
     fn whole(&mut self, body: Bytes, call: &Call, attempt: &Attempt) -> Step {
         if body.is_empty() && call.operation.translatable() {
-            return failed(Failure::Empty, "the provider answered with nothing");
+            return Step::Failed(Box::new(Trouble::empty()));
         }
         match &attempt.plan {
             Plan::Forward => {
