@@ -25,6 +25,8 @@ mod endings;
 mod garbage;
 #[path = "laws/requests.rs"]
 mod requests;
+#[path = "laws/signatures.rs"]
+mod signatures;
 #[path = "laws/streams.rs"]
 mod streams;
 #[path = "laws/tools.rs"]

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 /// Thinking of earlier turns that the account did not write: nobody takes another's.
 pub const THINKING: &str = "thinking";
 
+/// The signature of an earlier call that the account did not write.
+pub const CALL_SIGNATURE: &str = "thought_signature";
+
 /// What was left out of a request or an answer, by the client's field names, and what could not be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Losses {

@@ -308,7 +308,8 @@ fn thinking_goes_back_to_its_maker_alone() {
             ],
             seal(SealKind::Call, foreign, "AB+/"),
         );
-        assert_eq!(losses.dropped.iter().collect::<Vec<_>>(), [&"thinking"]);
+        let dropped: Vec<_> = losses.dropped.iter().collect();
+        assert_eq!(dropped, [&"thinking", &"thought_signature"]);
         assert_eq!(message, plain, "{foreign}");
     }
     messages(vec![turn(Role::Assistant, vec![thought("x", own("reasoning"))])], json!([]));

@@ -144,7 +144,7 @@ fn an_account_gets_its_own_proofs_alone() {
     ]);
     let body = replayed(&response);
     let (value, losses) = render_request(&parse_request(&body).unwrap(), target());
-    assert_eq!(losses.dropped.iter().collect::<Vec<_>>(), [&"thinking"]);
+    assert_eq!(losses.dropped.iter().collect::<Vec<_>>(), [&"thinking", &"thought_signature"]);
     let thoughts: Vec<&Value> = value["input"]
         .as_array()
         .unwrap()

@@ -8,7 +8,7 @@ use crate::dialects::Target;
 use crate::dialects::anthropic::wire::write::{Block, Item, Message, ResultContent};
 use crate::dialects::anthropic::{hosted_name, input_object, is_hosted, legal_id, raw};
 use crate::dialects::tools::{self, Toolbox};
-use crate::ir::losses::{Losses, THINKING};
+use crate::ir::losses::{CALL_SIGNATURE, Losses, THINKING};
 use crate::ir::request::{
     CallKind, Part, ReasoningPart, Request, Role, ToolCall, ToolResult, Turn,
 };
@@ -179,7 +179,8 @@ impl<'r, 'l> Turns<'r, 'l> {
         }
     }
 
-    fn call(&self, call: &'r ToolCall<'_>) -> Option<Block<'r>> {
+    fn call(&mut self, call: &'r ToolCall<'_>) -> Option<Block<'r>> {
+        self.losses.drop_some(&call.seal, CALL_SIGNATURE);
         let input = match call.kind {
             CallKind::Custom => raw(tools::wrap_input(&call.arguments)),
             // Arguments that are no object (cut short by a limit, say) are kept as the text that they are.

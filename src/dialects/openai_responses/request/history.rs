@@ -6,7 +6,7 @@ use super::built_in;
 use crate::dialects::Target;
 use crate::dialects::openai_responses::{BUILT_IN, hash, is_own_item, wire};
 use crate::dialects::tools::Toolbox;
-use crate::ir::losses::{Losses, THINKING};
+use crate::ir::losses::{CALL_SIGNATURE, Losses, THINKING};
 use crate::ir::request::{
     CallKind, File, HostedItem, Image, Part, ReasoningPart, Role, Source, ToolCall, ToolResult,
     Turn,
@@ -146,6 +146,7 @@ impl<'r, 'l> History<'r, 'l> {
     }
 
     fn call(&mut self, call: &'r ToolCall<'r>) {
+        self.losses.drop_some(&call.seal, CALL_SIGNATURE);
         self.end_message();
         self.items.append(&mut self.thoughts);
         let call_id = call_id(&call.id);

@@ -13,7 +13,7 @@ use crate::dialects::gemini::wire::part::{
     Answered, Blob, Content, FileData, FunctionCall, FunctionResponse, Part as WirePart,
 };
 use crate::dialects::gemini::wire::{Many, Raw, Str};
-use crate::ir::losses::THINKING;
+use crate::ir::losses::{CALL_SIGNATURE, THINKING};
 use crate::ir::request::{
     CallKind, File, HostedItem, Part, ReasoningPart, Role, Source, ToolCall, ToolResult, Turn,
 };
@@ -227,6 +227,9 @@ impl<'r> Writer<'_, 'r> {
             ..FunctionCall::default()
         };
         let thought_signature = self.own_seal(call.seal.as_ref(), SealKind::Call);
+        if call.seal.is_some() && thought_signature.is_none() {
+            self.page.losses.drop(CALL_SIGNATURE);
+        }
         WirePart { function_call: Some(function_call), thought_signature, ..WirePart::default() }
     }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::dialects::openai_chat::wire::json::{List, Object};
 use crate::dialects::tools::wrap_input;
-use crate::ir::losses::THINKING;
+use crate::ir::losses::{CALL_SIGNATURE, THINKING};
 use crate::ir::request::{CallKind, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
 use crate::ir::seal::{Seal, SealKind};
 
@@ -172,7 +172,7 @@ impl Scribe<'_> {
         !seal.issuer.is_empty() && seal.issuer == self.target.issuer
     }
 
-    fn call(&self, call: &ToolCall<'_>, mut object: Object<'_>) {
+    fn call(&mut self, call: &ToolCall<'_>, mut object: Object<'_>) {
         let name = self.toolbox.sent(call.namespace.as_deref(), &call.name);
         object.put("id", &self.call_id(&call.id));
         let wrapped = call.kind == CallKind::Custom && self.is_wrapped(name);
@@ -191,13 +191,15 @@ impl Scribe<'_> {
         called.put("name", name);
         called.put_text(key, &said);
         called.end();
-        let seal = call.seal.as_ref().filter(|seal| self.is_own(seal));
-        if let Some(seal) = seal.filter(|seal| seal.kind == SealKind::Call) {
-            let mut extra = object.object("extra_content");
-            let mut google = extra.object("google");
-            google.put("thought_signature", &seal.data);
-            google.end();
-            extra.end();
+        match &call.seal {
+            Some(seal) if self.is_own(seal) && seal.kind == SealKind::Call => {
+                let mut extra = object.object("extra_content");
+                let mut google = extra.object("google");
+                google.put("thought_signature", &seal.data);
+                google.end();
+                extra.end();
+            }
+            seal => self.losses.drop_some(seal, CALL_SIGNATURE),
         }
         object.end();
     }
