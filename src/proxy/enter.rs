@@ -9,14 +9,13 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use super::exchange::{Call, Exchange};
-use super::{models, receive, refuse};
+use super::{models, receive, refuse, stored};
 use crate::auth::Refused;
 use crate::config::AuthMode;
 use crate::dialects::Dialect;
 use crate::ir::error::Error as Refusal;
 use crate::route::{self, Endpoint, NoRoute, Operation};
 use crate::store::asked::Asked;
-use crate::store::serve::{self, Question};
 
 /// The longest name of a model, in bytes. It is logged, counted and sent on, and no provider's is nearly as long.
 const LONGEST_MODEL: usize = 256;
@@ -66,8 +65,9 @@ pub async fn enter(session: &mut Session, exchange: &mut Exchange) -> Result<Opt
             return refused_early(session, exchange, &refusal).await;
         }
     };
-    if let Operation::Stored(stored) = &upstream.operation {
-        return serve_stored(session, exchange, stored, query.as_deref()).await;
+    if let Operation::Stored(path) = &upstream.operation {
+        stored::serve(session, exchange, (path, query.as_deref())).await?;
+        return Ok(None);
     }
     read_call(session, exchange, upstream, (path, query)).await
 }
@@ -107,24 +107,6 @@ async fn read_call(
             Ok(None)
         }
     }
-}
-
-/// Answers what is asked of a response that was given before.
-async fn serve_stored(
-    session: &mut Session,
-    exchange: &mut Exchange,
-    path: &str,
-    query: Option<&str>,
-) -> Result<Option<Call>> {
-    session.downstream_session.drain_request_body().await?;
-    let method = session.req_header().method.clone();
-    let most = usize::try_from(exchange.live.config.proxy.max_body).unwrap_or(usize::MAX);
-    let question = Question { method: &method, path, query };
-    match serve::answer(&exchange.store, question, most).await {
-        Ok(body) => models::write(session, exchange, body).await?,
-        Err(refusal) => refuse::write(session, exchange, &refusal).await?,
-    }
-    Ok(None)
 }
 
 /// Reads what a Responses request goes on from.

@@ -19,6 +19,7 @@ pub mod enter;
 pub mod models;
 pub mod probe;
 pub mod receive;
+pub mod stored;
 
 pub mod admit;
 pub mod attempt;

@@ -159,6 +159,13 @@ impl Upstream {
         slot.get_or_init(made).clone()
     }
 
+    /// Path of a response that the server keeps.
+    pub fn stored_target(&self, id: &str) -> Result<Uri, InvalidUri> {
+        const SEGMENT: &percent_encoding::AsciiSet = &MODEL.add(b'/');
+        let id = percent_encoding::utf8_percent_encode(id, SEGMENT);
+        Uri::try_from(format!("{}/responses/{id}", self.base))
+    }
+
     /// Path and query of the list of models.
     pub fn models_target(&self, dialect: Dialect) -> String {
         let base = self.base.as_str();

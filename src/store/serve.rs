@@ -29,6 +29,14 @@ pub struct Question<'a> {
     pub query: Option<&'a str>,
 }
 
+impl Question<'_> {
+    /// The response that is to be deleted, where one is.
+    pub fn deletes(&self) -> Option<Cow<'_, str>> {
+        (self.method == Method::DELETE && !self.path.contains('/'))
+            .then(|| percent_encoding::percent_decode_str(self.path).decode_utf8_lossy())
+    }
+}
+
 /// Which items are listed, and how.
 #[derive(Debug)]
 struct Page {

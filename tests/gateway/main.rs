@@ -19,6 +19,8 @@ mod auth;
 
 mod routes;
 
+mod stored;
+
 mod models;
 
 mod forward;

@@ -155,47 +155,6 @@ async fn embeddings_go_to_an_openai_account() {
 }
 
 #[tokio::test]
-async fn a_response_is_fetched_and_deleted_by_its_id() {
-    let dialect = Dialect::OpenAiResponses;
-    for upstream_dialect in [dialect, Dialect::Anthropic] {
-        let upstream = Upstream::always(samples::good(upstream_dialect)).await;
-        let gateway = Gateway::start(&Config::one(upstream_dialect, &upstream)).await;
-        let reply = gateway.send(&samples::call(dialect, MODEL)).await;
-        let given: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
-        let path = format!("/v1/responses/{}", given["id"].as_str().unwrap());
-        let fetched = gateway.send(&get(path.clone())).await;
-        assert_eq!(fetched.status, 200, "{}", fetched.text());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&fetched.text()).unwrap(), given);
-        assert_eq!(gateway.send(&request("DELETE", path.clone())).await.status, 200);
-        let gone = gateway.send(&get(path)).await;
-        assert!(gone.status == 404 && gone.text().contains("\"error\""), "{}", gone.text());
-        assert_eq!(upstream.count(), 1, "the gateway answers from what it remembers");
-    }
-}
-
-#[tokio::test]
-async fn a_conversation_goes_on_by_the_id_of_its_last_response() {
-    let dialect = Dialect::OpenAiResponses;
-    let upstream = Upstream::always(samples::good(Dialect::Anthropic)).await;
-    let gateway = Gateway::start(&Config::one(Dialect::Anthropic, &upstream)).await;
-    let turn = |input: &str, previous: &str| {
-        let body = json!({"model": MODEL, "input": input, "previous_response_id": previous});
-        post(samples::path(dialect, MODEL), body.to_string())
-    };
-    let first = gateway.send(&samples::call(dialect, MODEL)).await.text();
-    let id = serde_json::from_str::<serde_json::Value>(&first).unwrap()["id"].clone();
-    let second = gateway.send(&turn("and then?", id.as_str().unwrap())).await;
-    assert_eq!(second.status, 200, "{}", second.text());
-    let answer: serde_json::Value = serde_json::from_str(&second.text()).unwrap();
-    assert_eq!(answer["previous_response_id"], id);
-    let told = upstream.seen().pop().unwrap().text();
-    assert!(told.contains("one two three") && told.contains("and then?"), "{told}");
-    let unknown = gateway.send(&turn("and then?", "resp_unknown")).await;
-    assert_eq!(unknown.status, 404, "{}", unknown.text());
-    assert!(unknown.text().contains("resp_unknown"), "{}", unknown.text());
-}
-
-#[tokio::test]
 async fn a_websocket_is_refused_with_426() {
     let gateway = open().await.1;
     let upgrade = get("/v1/responses")
