@@ -6,7 +6,7 @@
 pub mod write;
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use memchr::{memchr2, memmem};
 
@@ -23,6 +23,17 @@ pub struct Malformed {
 /// Calls `each` for every member of the object in `body` with its key (as written, without quotes) and the range of its
 /// value. The nesting of values is checked, their literals are not.
 pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result<(), Malformed> {
+    members_until(body, |key, value| {
+        each(key, value);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same until `each` has seen enough: what stands behind that member is not looked at.
+pub fn members_until(
+    body: &[u8],
+    mut each: impl FnMut(&[u8], Range<usize>) -> ControlFlow<()>,
+) -> Result<(), Malformed> {
     let mut scan = Scan::new(body);
     scan.skip_space();
     scan.take(b'{', "expected `{`")?;
@@ -35,7 +46,10 @@ pub fn members(body: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Result
         scan.skip_space();
         let key = scan.string()?;
         let value = scan.member_value()?;
-        each(body.get(key.start + 1..key.end - 1).unwrap_or_default(), value);
+        let key = body.get(key.start + 1..key.end - 1).unwrap_or_default();
+        if each(key, value).is_break() {
+            return Ok(());
+        }
         if scan.closes(b'}', "expected `,` or `}`")? {
             return scan.expect_end();
         }

@@ -6,6 +6,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
+use super::attempt::Plan;
 use super::exchange::{Call, Exchange};
 use super::replay::{self, Keepalive};
 use super::reply::{self, REQUEST_ID, Reply, Step, Trouble};
@@ -15,7 +16,7 @@ use crate::dialects::{self, Asked, Dialect};
 use crate::ir::error::Error as Refusal;
 use crate::ir::request::ReplyForm;
 use crate::pool::verdict::{Failure, Verdict};
-use crate::store::capture::Capture;
+use crate::store::capture::{Capture, Words};
 use crate::store::record::Answerer;
 use crate::translate;
 
@@ -73,7 +74,9 @@ fn begin_capture(exchange: &mut Exchange, head: &ResponseHeader) {
         return;
     }
     let is_stream = exchange.reply.as_ref().is_some_and(Reply::is_stream);
-    exchange.capture = Some(if is_stream { Capture::stream() } else { Capture::whole() });
+    let plan = exchange.attempt.as_ref().map(|attempt| &attempt.plan);
+    let words = if matches!(plan, Some(Plan::Translate(_))) { Words::Ours } else { Words::Theirs };
+    exchange.capture = Some(if is_stream { Capture::stream() } else { Capture::whole(words) });
 }
 
 /// Remembers the response as soon as it is whole, before the client can go on from it.

@@ -27,11 +27,20 @@ pub struct Capture {
 #[derive(Debug)]
 enum Form {
     /// One JSON object.
-    Whole(Held),
+    Whole(Held, Words),
     /// Server-sent events.
     Stream(Lines),
     /// Found, or too large.
     Over,
+}
+
+/// Who wrote an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// The gateway itself: it is a translation.
+    Ours,
+    /// The account.
+    Theirs,
 }
 
 /// What came of a whole answer; one piece is not copied.
@@ -68,8 +77,8 @@ enum Line {
 
 impl Capture {
     /// For an answer in one piece (`application/json`).
-    pub const fn whole() -> Self {
-        Self { form: Form::Whole(Held::One(Bytes::new())) }
+    pub const fn whole(words: Words) -> Self {
+        Self { form: Form::Whole(Held::One(Bytes::new()), words) }
     }
 
     /// For a stream (`text/event-stream`).
@@ -81,7 +90,7 @@ impl Capture {
     /// is remembered before the client can go on from it.
     pub fn push(&mut self, chunk: &Bytes) -> Option<Answer> {
         match &mut self.form {
-            Form::Whole(held) => {
+            Form::Whole(held, _) => {
                 if held.push(chunk) > MOST {
                     self.form = Form::Over;
                 }
@@ -101,7 +110,13 @@ impl Capture {
     /// Everything has been pushed: the answer that came whole, or a stream's that ended without its last line end.
     pub fn finish(&mut self) -> Option<Answer> {
         match std::mem::replace(&mut self.form, Form::Over) {
-            Form::Whole(held) => read(held.bytes()),
+            Form::Whole(held, words) => {
+                let text = std::str::from_utf8(held.bytes()).ok()?;
+                match words {
+                    Words::Ours => Answer::written(text),
+                    Words::Theirs => Answer::read(text),
+                }
+            }
             Form::Stream(mut lines) => lines.finish(),
             Form::Over => None,
         }
@@ -258,11 +273,7 @@ fn response_of(data: &[u8]) -> Option<Answer> {
         }
     })
     .ok()?;
-    read(response.filter(|_| is_terminal)?)
-}
-
-fn read(object: &[u8]) -> Option<Answer> {
-    Answer::read(std::str::from_utf8(object).ok()?)
+    Answer::read(std::str::from_utf8(response.filter(|_| is_terminal)?).ok()?)
 }
 
 #[cfg(test)]
@@ -342,7 +353,7 @@ mod tests {
     #[test]
     fn a_whole_answer_in_any_pieces() {
         for cut in 0..RESPONSE.len() {
-            let mut capture = Capture::whole();
+            let mut capture = Capture::whole(Words::Theirs);
             for piece in [&RESPONSE[..cut], &RESPONSE[cut..cut], &RESPONSE[cut..]] {
                 assert_eq!(capture.push(&Bytes::copy_from_slice(piece.as_bytes())), None);
             }
@@ -354,7 +365,9 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn never_panics(chunks: Vec<Vec<u8>>) {
-            for mut capture in [Capture::stream(), Capture::whole()] {
+            for mut capture in
+                [Capture::stream(), Capture::whole(Words::Theirs), Capture::whole(Words::Ours)]
+            {
                 for chunk in &chunks {
                     let _ = capture.push(&Bytes::copy_from_slice(chunk));
                 }

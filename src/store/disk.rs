@@ -10,7 +10,6 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Limits;
-use super::items;
 use super::record::{Answer, Kept, Record};
 use crate::dialects::Dialect;
 use crate::sqlite::{self, Error, Layout, begin, bytes, size};
@@ -238,16 +237,14 @@ impl<'t> Writing<'t> {
             Some(conversation) => go_on(self.transaction, conversation, record)?,
             None => self.begin.insert([record.created])?,
         };
-        let output_ids = record.output_ids();
+        let output_ids = record.foreign_output_ids();
         if self.insert.execute(columns(conversation, record))? == 0 {
             replace(self.transaction, (before, conversation), record, &output_ids)?;
         }
         // An item is found where it was said; a client that says it again does not move it.
-        for id in output_ids.iter().chain(&record.input_ids()) {
-            if !items::stands_in(id, &record.id) {
-                let query = "INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)";
-                self.transaction.prepare_cached(query)?.execute([&**id, &*record.id])?;
-            }
+        for id in output_ids.iter().chain(&record.foreign_input_ids()) {
+            let query = "INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)";
+            self.transaction.prepare_cached(query)?.execute([&**id, &*record.id])?;
         }
         Ok(())
     }

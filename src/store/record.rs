@@ -1,10 +1,10 @@
 //! One response as it is remembered: who gave it, what was put in, and what came out.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, LazyLock};
 
-use memchr::memmem::Finder;
+use memchr::{memchr, memmem};
 
 use super::items::{self, Item, quoted};
 use crate::config::Provider;
@@ -60,38 +60,43 @@ pub struct Answer {
     pub(super) id: Box<str>,
     /// Where the array of output items stands.
     output: Range<usize>,
-    /// Where `previous_response_id` stands.
-    previous: Option<Range<usize>>,
     /// What it says of being stored by its account.
     stored: Option<bool>,
+}
+
+/// What tells that a response object is one to remember, as far as it has been read.
+#[derive(Default)]
+struct Found {
+    id: Option<Box<str>>,
+    output: Option<Range<usize>>,
+    stored: Option<bool>,
+    /// Whether it is over; one that does not say so is.
+    over: Option<bool>,
 }
 
 impl Answer {
     /// Reads a response object; `None` where it is none, or nothing to go on from (`failed`, `in_progress`).
     pub fn read(text: impl Into<Box<str>>) -> Option<Self> {
         let text = text.into();
-        let (mut id, mut output, mut previous, mut stored) = (None, None, None, None);
-        let mut over = true;
-        json::members(text.as_bytes(), |key, range| {
-            let value = text.get(range.clone()).unwrap_or_default();
-            match key {
-                b"id" => id = items::string(value).map(Into::into),
-                b"output" if value.starts_with('[') => output = Some(range),
-                b"previous_response_id" => previous = Some(range),
-                b"store" => stored = value.parse().ok(),
-                b"status" => {
-                    over = matches!(value, "\"completed\"" | "\"incomplete\"" | "null");
-                }
-                _ => {}
+        let mut found = Found::default();
+        json::members(text.as_bytes(), |key, range| found.note(&text, key, range)).ok()?;
+        found.answer(text)
+    }
+
+    /// The same for one that the gateway wrote: it is whole, and behind its output it repeats the request, tools and all,
+    /// which need not be looked at.
+    pub fn written(text: impl Into<Box<str>>) -> Option<Self> {
+        let text = text.into();
+        let mut found = Found::default();
+        json::members_until(text.as_bytes(), |key, range| {
+            found.note(&text, key, range);
+            match found {
+                Found { id: Some(_), output: Some(_), over: Some(_), .. } => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
             }
         })
         .ok()?;
-        let id: Box<str> = id?;
-        if id.is_empty() {
-            return None;
-        }
-        let output = output.filter(|_| over)?;
-        Some(Self { text, id, output, previous, stored })
+        found.answer(text)
     }
 
     /// The response's id.
@@ -102,10 +107,21 @@ impl Answer {
     /// The same, naming the response that it goes on from: an account that got the whole conversation knows of none.
     pub(super) fn following(self, previous: &str) -> Self {
         let quoted = quoted(previous);
-        let named = match &self.previous {
+        // A quote in a string is escaped: this is a member, and a translation has it already.
+        let named = ["\"previous_response_id\":", &quoted].concat();
+        if memmem::find(self.text.as_bytes(), named.as_bytes()).is_some() {
+            return self;
+        }
+        let mut place = None;
+        let _ = json::members(self.text.as_bytes(), |key, range| {
+            if key == b"previous_response_id" {
+                place = Some(range);
+            }
+        });
+        let named = match place {
             Some(place) if self.text.get(place.clone()) == Some("null") => {
                 let mut named = String::from(&*self.text);
-                named.replace_range(place.clone(), &quoted);
+                named.replace_range(place, &quoted);
                 named
             }
             Some(_) => return self,
@@ -120,6 +136,27 @@ impl Answer {
     /// The output items, a JSON array.
     pub(super) fn output(&self) -> &str {
         self.text.get(self.output.clone()).unwrap_or_default()
+    }
+}
+
+impl Found {
+    fn note(&mut self, text: &str, key: &[u8], range: Range<usize>) {
+        let value = text.get(range.clone()).unwrap_or_default();
+        match key {
+            b"id" => self.id = items::string(value).map(Into::into),
+            b"output" if value.starts_with('[') => self.output = Some(range),
+            b"store" => self.stored = value.parse().ok(),
+            b"status" => {
+                self.over = Some(matches!(value, "\"completed\"" | "\"incomplete\"" | "null"));
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(self, text: Box<str>) -> Option<Answer> {
+        let id = self.id.filter(|id| !id.is_empty())?;
+        let output = self.output.filter(|_| self.over != Some(false))?;
+        Some(Answer { text, id, output, stored: self.stored })
     }
 }
 
@@ -205,9 +242,14 @@ impl Record {
         own_ids(self.answer.output())
     }
 
-    /// The ids that input items came with.
-    pub(super) fn input_ids(&self) -> Vec<Box<str>> {
-        own_ids(&self.input)
+    /// The ids of output items that do not say by themselves that they stand in this response.
+    pub(super) fn foreign_output_ids(&self) -> Vec<Box<str>> {
+        foreign_ids(self.answer.output(), &self.id)
+    }
+
+    /// The same of the input items.
+    pub(super) fn foreign_input_ids(&self) -> Vec<Box<str>> {
+        foreign_ids(&self.input, &self.id)
     }
 
     /// Bytes that it adds to a conversation.
@@ -222,13 +264,26 @@ impl Record {
 }
 
 fn own_ids(array: &str) -> Vec<Box<str>> {
-    static ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"id\""));
-    // Most input has none, and to look for the word costs a small part of walking through the items.
-    if ID.find(array.as_bytes()).is_none() {
-        return Vec::new();
-    }
     let items = items::elements(array).into_iter().map(Item::read);
     items.filter_map(|item| Some(item.id()?.into())).collect()
+}
+
+fn foreign_ids(array: &str, response: &str) -> Vec<Box<str>> {
+    static ID: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\"id\""));
+    // Most input has no ids and most output has the gateway's own. To look for the word costs a small part of walking
+    // through the items, and a quote in a string is escaped: what is found is a key.
+    let is_own = |at: usize| {
+        let value = array.get(at..).and_then(|rest| rest.strip_prefix("\"id\":\""));
+        let end = value.and_then(|value| memchr(b'"', value.as_bytes()));
+        let id = value.zip(end).and_then(|(value, end)| value.get(..end));
+        id.is_some_and(|id| items::stands_in(id, response))
+    };
+    if ID.find_iter(array.as_bytes()).all(is_own) {
+        return Vec::new();
+    }
+    let mut ids = own_ids(array);
+    ids.retain(|id| !items::stands_in(id, response));
+    ids
 }
 
 #[cfg(test)]
@@ -304,6 +359,38 @@ mod tests {
         assert!(record.item("msg_1_r").is_none());
         assert_eq!(record.input_items().len(), 2);
         assert_eq!(record.output_ids(), ["o".into()]);
-        assert_eq!(record.input_ids(), ["own".into()]);
+        assert_eq!(record.foreign_output_ids(), ["o".into()]);
+        assert_eq!(record.foreign_input_ids(), ["own".into()]);
+    }
+
+    #[test]
+    fn ids_that_say_where_they_stand_are_not_foreign() {
+        let foreign = |items: &str| {
+            let text = format!(r#"{{"id":"resp_ab","output":{items}}}"#);
+            Record::new((Answer::read(text).unwrap(), "[]".into()), None, BY, 1)
+                .foreign_output_ids()
+        };
+        let said = r#"{"type":"message","id":"msg_ab_0","text":"\"id\":\"x\""}"#;
+        assert!(foreign(&format!("[{said}]")).is_empty());
+        assert_eq!(
+            foreign(&format!(r#"[{said},{{"id" : "msg_ab_1"}},{{"id":"m"}}]"#)),
+            ["m".into()]
+        );
+        assert_eq!(foreign(r#"[{"id":"msg_cd_0"},{"id":7}]"#), ["msg_cd_0".into()]);
+    }
+
+    #[test]
+    fn what_the_gateway_wrote_is_read_as_far_as_its_output() {
+        let said = r#"{"id":"r","status":"incomplete","output":[{"id":"o"}],"tools":"#;
+        let answer = Answer::written(said).unwrap();
+        assert_eq!((answer.id(), answer.output(), &*answer.text), ("r", r#"[{"id":"o"}]"#, said));
+        for none in [
+            r#"{"id":"r","status":"failed","output":[],"#,
+            r#"{"id":"r","status":"completed","tools":[]}"#,
+            r#"{"id":"","status":"completed","output":[]}"#,
+            "no",
+        ] {
+            assert!(Answer::written(none).is_none(), "{none}");
+        }
     }
 }

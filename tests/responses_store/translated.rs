@@ -6,7 +6,7 @@ use bytes::Bytes;
 use levity::config::Provider;
 use levity::dialects::{Dialect, Path, Quirks, Target};
 use levity::sse;
-use levity::store::capture::Capture;
+use levity::store::capture::{Capture, Words};
 use levity::store::record::Answerer;
 use levity::store::resolve::{Audience, Turn};
 use levity::store::{FILE, Limits, Store};
@@ -44,7 +44,7 @@ fn answer(
     by: Answerer<'_>,
 ) -> String {
     let (body, ..) = said.0.answer(body.as_bytes()).unwrap();
-    let mut capture = Capture::whole();
+    let mut capture = Capture::whole(Words::Ours);
     assert!(capture.push(&Bytes::from(body)).is_none());
     keep(store, turn, &mut capture, by)
 }
