@@ -121,7 +121,7 @@ fn responses_route(
     let dialect = Dialect::OpenAiResponses;
     let upstream = |operation| Endpoint::Upstream(Upstream { dialect, operation, model: None });
     match rest {
-        [] if headers.contains_key(http::header::UPGRADE) => Ok(Endpoint::WebSocket),
+        [] if method == Method::GET && wants_websocket(headers) => Ok(Endpoint::WebSocket),
         [] => allow(method == Method::POST, upstream(Operation::Generate), dialect, "POST"),
         ["input_tokens"] => {
             allow(method == Method::POST, upstream(Operation::CountTokens), dialect, "POST")
@@ -140,6 +140,13 @@ fn responses_route(
         }
         _ => Err(NoRoute::NotFound(dialect)),
     }
+}
+
+/// Whether a request asks for a WebSocket. Java's HTTP client offers HTTP/2 (`h2c`) with every plain request, which asks for
+/// nothing and may be ignored.
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(http::header::UPGRADE).iter();
+    protocols.any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// `models/{id}` is a model of the list, `models/{id}:verb` a request to it. An id may hold slashes.
@@ -288,7 +295,7 @@ mod tests {
     fn get(path: &str, header: &'static str) -> Result<Endpoint, NoRoute> {
         let mut headers = HeaderMap::new();
         if !header.is_empty() {
-            headers.insert(header, http::HeaderValue::from_static("x"));
+            headers.insert(header, http::HeaderValue::from_static("websocket"));
         }
         route(&Method::GET, path, &headers)
     }

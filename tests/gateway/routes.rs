@@ -166,6 +166,26 @@ async fn a_websocket_is_refused_with_426() {
     refused(Dialect::OpenAiResponses, 426, &reply);
 }
 
+#[tokio::test]
+async fn an_offer_of_http_2_is_no_websocket() {
+    let (upstream, gateway) = open().await;
+    for dialect in Dialect::ALL {
+        let body = samples::body(dialect, MODEL).to_string();
+        // As Java's HTTP client asks where there is no TLS.
+        let offer = post(samples::path(dialect, MODEL), body.clone())
+            .header("connection", "Upgrade, HTTP2-Settings")
+            .header("upgrade", "h2c")
+            .header("http2-settings", "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA");
+        let reply = gateway.send(&offer).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let seen = upstream.seen().pop().unwrap();
+        assert_eq!(seen.text(), body);
+        for name in ["connection", "upgrade", "http2-settings"] {
+            assert_eq!(seen.header(name), None, "{name}");
+        }
+    }
+}
+
 /// Checks that a wrong path is answered in this dialect, with the base URL that it wants.
 async fn not_found(dialect: Dialect, base: &str, requests: &[Request]) {
     let gateway = open().await.1;
