@@ -244,6 +244,28 @@ pub fn render_stream_error(
     }
 }
 
+/// Writes the last event of a stream that was only forwarded and came to its end without it, appending to `out`; `failed`
+/// where it ended in the provider's error. The rest is as for [`render_stream_error`].
+pub fn render_last_event(
+    dialect: Dialect,
+    failed: Option<&Error>,
+    asked: &Asked,
+    sequence: u64,
+    out: &mut Vec<u8>,
+) {
+    match (dialect, failed) {
+        (Dialect::OpenAiChat, None) => openai_chat::stream::close(out),
+        (Dialect::OpenAiResponses, Some(error)) => {
+            openai_responses::error::render_failed(error, asked, sequence, out);
+        }
+        (Dialect::Anthropic, None) => anthropic::stream::close(out),
+        // The error was the last event, or there is none but the answer's own.
+        (Dialect::OpenAiChat | Dialect::Anthropic, Some(_))
+        | (Dialect::OpenAiResponses, None)
+        | (Dialect::Gemini, _) => {}
+    }
+}
+
 /// Reads an account's stream.
 #[derive(Debug)]
 pub enum StreamParser {

@@ -53,18 +53,28 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
             begin_capture(exchange, &head);
             commit(exchange, head);
             *body = Some(first);
-            end_stream(exchange, body, end);
-            capture(exchange, body.as_ref(), end);
+            let_go(exchange, body, end);
             Ok(())
         }
         Step::More(more) => {
             *body = Some(more);
-            end_stream(exchange, body, end);
-            capture(exchange, body.as_ref(), end);
+            let_go(exchange, body, end);
             Ok(())
         }
         Step::Failed(trouble) => take_trouble(exchange, body, *trouble),
     }
+}
+
+/// What is to be done with every piece that goes to the client.
+fn let_go(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
+    if exchange.reply.as_ref().is_some_and(Reply::is_unexplained) {
+        let asked = asked(exchange);
+        if let (Some(piece), Some(reply)) = (body.as_mut(), &mut exchange.reply) {
+            reply.explain(piece, &asked);
+        }
+    }
+    end_stream(exchange, body, end);
+    capture(exchange, body.as_ref(), end);
 }
 
 /// Where the answer can be gone on from, listens for the response in it.
@@ -128,14 +138,18 @@ fn end_stream(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
     }
     let asked = asked(exchange);
     let Exchange { call: Some(call), reply: Some(reply), outcome, .. } = exchange else { return };
-    let error = translate::broke_off("it ended before its end event");
-    let tail = reply.break_off(&error, call, &asked);
-    if !tail.is_empty() {
+    let mut tail = reply.last_event(call, &asked);
+    if tail.is_empty() {
+        let error = translate::broke_off("it ended before its end event");
+        tail = reply.break_off(&error, call, &asked);
+        if tail.is_empty() {
+            return;
+        }
         *outcome = Some("upstream cut the stream");
-        let mut whole = body.take().unwrap_or_default().to_vec();
-        whole.extend_from_slice(&tail);
-        *body = Some(whole.into());
     }
+    let mut whole = body.take().unwrap_or_default().to_vec();
+    whole.extend_from_slice(&tail);
+    *body = Some(whole.into());
 }
 
 /// An account's answer is none: another account is asked, or the client hears why not.
@@ -235,7 +249,10 @@ pub async fn break_off(
         session.downstream_session.shutdown().await;
         return Ok(());
     }
-    let tail = reply.break_off(&failure, call, &asked);
+    let mut tail = reply.last_event(call, &asked);
+    if tail.is_empty() {
+        tail = reply.break_off(&failure, call, &asked);
+    }
     exchange.error = Some(failure.message);
     exchange.note_answer(&tail);
     session.write_response_body(Some(tail), true).await

@@ -45,6 +45,7 @@ pub mod vertex;
 pub mod answer;
 pub mod count;
 pub mod decode;
+pub mod ending;
 pub mod rename;
 pub mod reply;
 pub mod tap;

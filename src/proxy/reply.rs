@@ -9,6 +9,7 @@ use pingora::http::ResponseHeader;
 
 use super::attempt::{Attempt, Plan};
 use super::decode::Decode;
+use super::ending;
 use super::exchange::Call;
 use super::rename::Rename;
 use super::tap::Tap;
@@ -211,6 +212,30 @@ impl Reply {
             Form::Refused(_) | Form::Whole(_) | Form::Passing => {}
         }
         out.into()
+    }
+
+    /// What a forwarded stream lacks that came to its end: its dialect's last event, where the provider leaves it out.
+    pub fn last_event(&self, call: &Call, asked: &dialects::Asked) -> Bytes {
+        match &self.form {
+            Form::Forwarded { tap, .. } => ending::last_event(tap, call.dialect, asked),
+            Form::Refused(_) | Form::Whole(_) | Form::Translated { .. } | Form::Passing => {
+                Bytes::new()
+            }
+        }
+    }
+
+    /// Whether it was said that the answer is over, and not why.
+    pub const fn is_unexplained(&self) -> bool {
+        matches!(&self.form, Form::Forwarded { tap, .. } if tap.is_unexplained())
+    }
+
+    /// Says why in the piece of the stream that says so.
+    pub fn explain(&mut self, piece: &mut Bytes, asked: &dialects::Asked) {
+        let Form::Forwarded { tap, .. } = &mut self.form else { return };
+        if let Some(explained) = ending::explained(piece, tap, asked) {
+            *piece = explained;
+            tap.explained();
+        }
     }
 
     /// Whether it is a stream, and a failure can still be told in it.

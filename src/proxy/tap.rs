@@ -19,6 +19,8 @@ pub struct Tap {
     dialect: Dialect,
     source: Source,
     state: State,
+    /// Whether the stream ended in an event without its blank line.
+    torn: bool,
 }
 
 /// How the stream is cut into events.
@@ -38,6 +40,12 @@ struct State {
     events: u64,
     /// The last event that told the usage.
     usage: Vec<u8>,
+    /// Whether the event has come that is the last of its dialect's streams.
+    closed: bool,
+    /// Whether an answer of Chat Completions was said to be over and not why.
+    unexplained: bool,
+    /// Whether a tool was called in an answer of Chat Completions.
+    calls: bool,
 }
 
 impl Tap {
@@ -53,13 +61,16 @@ impl Tap {
             progress: Progress::default(),
             events: 0,
             usage: Vec::new(),
+            closed: false,
+            unexplained: false,
+            calls: false,
         };
-        Self { dialect, source, state }
+        Self { dialect, source, state, torn: false }
     }
 
     /// Takes in a chunk.
     pub fn push(&mut self, chunk: &[u8]) {
-        let Self { dialect, source, state } = self;
+        let Self { dialect, source, state, .. } = self;
         match source {
             Source::Sse(decoder) => decoder.push(chunk, |event| state.event(*dialect, event)),
             Source::Array(elements) => {
@@ -70,8 +81,9 @@ impl Tap {
 
     /// The stream is over; what it cost is known now.
     pub fn finish(&mut self) {
-        let Self { dialect, source, state } = self;
+        let Self { dialect, source, state, torn } = self;
         if let Source::Sse(decoder) = source {
+            *torn = decoder.held() > 0;
             decoder.finish(|event| state.event(*dialect, event));
         }
         if let Some(parser) = &mut state.parser {
@@ -94,9 +106,30 @@ impl Tap {
     /// Whether an event has begun that is not whole.
     pub fn is_inside_event(&self) -> bool {
         match &self.source {
-            Source::Sse(decoder) => decoder.held() > 0,
+            Source::Sse(decoder) => self.torn || decoder.held() > 0,
             Source::Array(_) => false,
         }
+    }
+
+    /// Whether the answer has come to its end, and the event that is the last of its dialect's streams has not come.
+    pub const fn is_unclosed(&self) -> bool {
+        let State { progress, closed, .. } = &self.state;
+        (progress.ended || progress.failed.is_some()) && !*closed
+    }
+
+    /// Whether `[DONE]` came and no `finish_reason` before it: agents take such a turn for none and ask again, for ever.
+    pub const fn is_unexplained(&self) -> bool {
+        self.state.unexplained
+    }
+
+    /// The client has been told why.
+    pub const fn explained(&mut self) {
+        self.state.unexplained = false;
+    }
+
+    /// Whether a tool was called, as far as that is listened for (Chat Completions alone).
+    pub const fn has_calls(&self) -> bool {
+        self.state.calls
     }
 
     /// Events so far: the next `sequence_number` of a Responses stream.
@@ -125,12 +158,34 @@ impl State {
             self.usage.extend_from_slice(data);
         }
         if self.progress.begun {
+            let had_ended = self.progress.ended;
+            self.calls |= dialect == Dialect::OpenAiChat && !self.calls && calls(data);
             self.progress.ended |= ends(dialect, event);
             if self.progress.failed.is_none() && fails(dialect, event) {
                 let error = dialects::parse_error(dialect, 500, data);
                 self.progress.failed = Some(error);
             }
+            let failed = self.progress.failed.is_some();
+            if self.progress.ended || failed {
+                self.closed |= closes(dialect, event);
+                self.unexplained |= !had_ended && !failed && data == DONE;
+            }
         }
+    }
+}
+
+/// The last event of Chat Completions.
+const DONE: &[u8] = b"[DONE]";
+
+/// Whether an event is the last of its dialect's streams, be they whole or broken. Gemini has none.
+fn closes(dialect: Dialect, event: &sse::Event<'_>) -> bool {
+    match dialect {
+        Dialect::OpenAiChat => event.data.as_bytes() == DONE || fails(dialect, event),
+        Dialect::OpenAiResponses => {
+            ends(dialect, event) || kind(event) == b"response.failed".as_slice()
+        }
+        Dialect::Anthropic => matches!(kind(event), b"message_stop" | b"error"),
+        Dialect::Gemini => true,
     }
 }
 
@@ -138,7 +193,7 @@ impl State {
 fn ends(dialect: Dialect, event: &sse::Event<'_>) -> bool {
     let data = event.data.as_bytes();
     match dialect {
-        Dialect::OpenAiChat => data == b"[DONE]" || has_text_after(&WORDS.finish_reason, data),
+        Dialect::OpenAiChat => data == DONE || has_text_after(&WORDS.finish_reason, data),
         Dialect::OpenAiResponses => matches!(
             kind(event),
             // `response.done` is OpenRouter's word, `response.cancelled` ends a background response.
@@ -184,6 +239,19 @@ fn kind<'a>(event: &'a sse::Event<'_>) -> &'a [u8] {
     kind.strip_prefix(b"\"").and_then(|kind| kind.strip_suffix(b"\"")).unwrap_or(kind)
 }
 
+/// Whether a chunk holds a call. Some servers say `"tool_calls":[]` or `null` with every word.
+fn calls(data: &[u8]) -> bool {
+    let Some(at) = WORDS.tool_calls.find(data) else { return false };
+    let mut rest = data.get(at + WORDS.tool_calls.needle().len()..).unwrap_or_default();
+    for mark in [b":", b"[", b"{"] {
+        match rest.trim_ascii_start().strip_prefix(mark) {
+            Some(behind) => rest = behind,
+            None => return false,
+        }
+    }
+    true
+}
+
 fn first_key_is_error(data: &[u8]) -> bool {
     let rest = data.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     rest.is_some_and(|rest| rest.starts_with(b"\"error\""))
@@ -205,6 +273,7 @@ fn has_text_after(key: &Finder<'_>, data: &[u8]) -> bool {
 struct Words {
     usage: Finder<'static>,
     usage_metadata: Finder<'static>,
+    tool_calls: Finder<'static>,
     finish_reason: Finder<'static>,
     finish_reason_camel: Finder<'static>,
     stop_reason: Finder<'static>,
@@ -214,6 +283,7 @@ struct Words {
 static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
     usage: Finder::new(b"\"usage\""),
     usage_metadata: Finder::new(b"\"usageMetadata\""),
+    tool_calls: Finder::new(b"\"tool_calls\""),
     finish_reason: Finder::new(b"\"finish_reason\""),
     finish_reason_camel: Finder::new(b"\"finishReason\""),
     stop_reason: Finder::new(b"\"stop_reason\""),

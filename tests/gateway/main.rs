@@ -53,6 +53,8 @@ mod faults;
 
 mod streams;
 
+mod endings;
+
 mod keepalive;
 
 mod count;

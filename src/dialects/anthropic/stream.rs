@@ -4,4 +4,4 @@ mod parser;
 mod renderer;
 
 pub use parser::Parser;
-pub use renderer::Renderer;
+pub use renderer::{Renderer, close};

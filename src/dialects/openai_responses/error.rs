@@ -147,6 +147,11 @@ pub fn render_event(error: &Error, asked: &Asked, sequence: u64, out: &mut Vec<u
     stream::fail(error, &Frame::new(asked), &[], sequence, out);
 }
 
+/// Writes the last of those events alone, for a stream that said the one before it.
+pub fn render_failed(error: &Error, asked: &Asked, sequence: u64, out: &mut Vec<u8>) {
+    stream::failed(error, &Frame::new(asked), &[], sequence, out);
+}
+
 /// OpenAI's broad word for an error. One of 500 or above is never the request's fault, one below never the server's.
 const fn type_word(kind: ErrorKind, status: u16) -> &'static str {
     if status >= 500 {

@@ -9,4 +9,4 @@ mod renderer;
 pub use self::parser::Parser;
 pub use self::renderer::Renderer;
 
-pub(super) use self::renderer::fail;
+pub(super) use self::renderer::{fail, failed};

@@ -104,7 +104,7 @@ impl Renderer {
                 let delta = write::MessageDelta { stop_reason, stop_sequence: None };
                 let usage = response::spent(*usage);
                 say(&write::Event::MessageDelta { delta, usage }, out);
-                say(&write::Event::MessageStop {}, out);
+                close(out);
             }
             Event::Fail(failure) => {
                 self.ended = true;
@@ -283,6 +283,11 @@ fn in_one_line(raw: &RawValue) -> Cow<'_, RawValue> {
 
 fn packed(seal: &Seal<'_>) -> String {
     seal::to_text(std::slice::from_ref(seal))
+}
+
+/// Writes the last event of a stream that came to its end.
+pub fn close(out: &mut Vec<u8>) {
+    say(&write::Event::MessageStop {}, out);
 }
 
 fn say(event: &write::Event<'_>, out: &mut Vec<u8>) {

@@ -373,6 +373,18 @@ pub(in super::super) fn fail(
         .json("param", &inner.param)
         .json("error", &inner)
         .end();
+    failed(error, frame, items, sequence, out);
+}
+
+/// Writes the last of those events.
+pub(in super::super) fn failed(
+    error: &Error,
+    frame: &Frame<'_>,
+    items: &[u8],
+    sequence: u64,
+    out: &mut Vec<u8>,
+) {
+    let mut sequence = sequence;
     Members::begin("response.failed", &mut sequence, out)
         .with("response", |out| frame.write(&State::Failed(error), items, out))
         .end();

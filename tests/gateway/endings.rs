@@ -1,0 +1,87 @@
+//! How a forwarded stream ends for its client where the provider ends it badly: whole, with what its dialect's last event is.
+
+use levity::dialects::Dialect;
+use serde_json::{Value, json};
+
+use crate::support::gateway::{Config, Gateway};
+use crate::support::samples::{self, MODEL, broke_off};
+use crate::support::script::Answer;
+use crate::support::upstream::Upstream;
+
+/// What a client of this dialect hears of a stream that its own dialect's account sends.
+async fn heard(dialect: Dialect, answer: Answer) -> String {
+    let upstream = Upstream::always(answer).await;
+    let gateway = Gateway::start(&Config::one(dialect, &upstream)).await;
+    let mut open = gateway.open(&samples::stream_call(dialect, MODEL)).await;
+    assert!(open.end().await, "a proper end");
+    assert_eq!(upstream.count(), 1, "requests upstream");
+    open.text()
+}
+
+/// The stream without its last event.
+fn unclosed(dialect: Dialect) -> Vec<String> {
+    let mut events = samples::events(dialect);
+    events.pop();
+    events
+}
+
+/// The SDK for JavaScript fails without `message_stop`, and opencode asks again for ever.
+#[tokio::test]
+async fn a_last_event_that_is_missing_is_added() {
+    for dialect in [Dialect::OpenAiChat, Dialect::Anthropic] {
+        let whole = samples::events(dialect).concat();
+        assert_eq!(heard(dialect, Answer::sse(unclosed(dialect))).await, whole);
+        assert_eq!(heard(dialect, Answer::sse(unclosed(dialect)).close()).await, whole);
+        assert_eq!(heard(dialect, Answer::sse(samples::events(dialect))).await, whole);
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_its_blank_line_is_ended_first() {
+    for dialect in Dialect::ALL {
+        let torn = samples::begun(dialect).concat();
+        let heard = heard(dialect, Answer::sse([torn.trim_end()])).await;
+        broke_off(dialect, &heard);
+    }
+    let torn = unclosed(Dialect::Anthropic).concat();
+    let whole = samples::events(Dialect::Anthropic).concat();
+    assert_eq!(heard(Dialect::Anthropic, Answer::sse([torn.trim_end()])).await, whole);
+}
+
+/// Codex knows `response.failed` alone, and the SDK for Python does not raise at a flat `error`.
+#[tokio::test]
+async fn an_error_of_a_response_is_followed_by_its_failure() {
+    let dialect = Dialect::OpenAiResponses;
+    let error = json!({ "type": "error", "code": "server_error", "message": "boom", "param": null, "sequence_number": 4 });
+    let error = format!("event: error\ndata: {error}\n\n");
+    let said = samples::begun(dialect).concat() + &error;
+    let told = heard(dialect, Answer::sse([&said])).await;
+    broke_off(dialect, &told);
+    let last = told.strip_prefix(&said).unwrap();
+    assert!(last.starts_with("event: response.failed\n") && last.contains("boom"), "{last}");
+    assert_eq!(told.matches("event: error").count(), 1, "{told}");
+
+    let failed = json!({ "type": "response.failed", "response": { "status": "failed", "error": { "code": "server_error", "message": "boom" } } });
+    let both = said + &format!("event: response.failed\ndata: {failed}\n\n");
+    assert_eq!(heard(dialect, Answer::sse([&both])).await, both);
+}
+
+/// Agents take a turn without a `finish_reason` for none and ask again.
+#[tokio::test]
+async fn a_chat_answer_that_is_done_says_why() {
+    let dialect = Dialect::OpenAiChat;
+    let call = json!({ "id": "c", "created": 1, "model": MODEL, "choices": [{ "index": 0, "finish_reason": null,
+        "delta": { "tool_calls": [{ "index": 0, "id": "call_1", "type": "function", "function": { "name": "f", "arguments": "{}" } }] } }] });
+    let done = "data: [DONE]\n\n";
+    for (extra, reason) in [("", "stop"), (&*format!("data: {call}\n\n"), "tool_calls")] {
+        let said = samples::begun(dialect).concat() + extra;
+        for pieces in [vec![said.clone(), done.to_owned()], vec![said.clone() + done]] {
+            let told = heard(dialect, Answer::sse(pieces)).await;
+            let added = told.strip_prefix(&said).and_then(|rest| rest.strip_suffix(done)).unwrap();
+            let chunk: Value =
+                serde_json::from_str(added.trim_end().strip_prefix("data: ").unwrap()).unwrap();
+            assert_eq!(chunk["choices"][0]["finish_reason"], reason, "{told}");
+            assert_eq!(chunk["object"], "chat.completion.chunk", "{told}");
+        }
+    }
+}
