@@ -80,13 +80,15 @@ fn let_go(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
 /// Where the answer can be gone on from, listens for the response in it.
 fn begin_capture(exchange: &mut Exchange, head: &ResponseHeader) {
     let draft = exchange.call.as_ref().and_then(|call| call.turn.as_ref()?.draft.as_ref());
-    if draft.is_none() || !head.status.is_success() {
-        return;
-    }
+    let Some(draft) = draft.filter(|_| head.status.is_success()) else { return };
     let is_stream = exchange.reply.as_ref().is_some_and(Reply::is_stream);
     let plan = exchange.attempt.as_ref().map(|attempt| &attempt.plan);
     let words = if matches!(plan, Some(Plan::Translate(_))) { Words::Ours } else { Words::Theirs };
-    exchange.capture = Some(if is_stream { Capture::stream() } else { Capture::whole(words) });
+    exchange.capture = Some(match (is_stream, draft.is_background) {
+        (true, true) => Capture::background(),
+        (true, false) => Capture::stream(),
+        (false, _) => Capture::whole(words),
+    });
 }
 
 /// Remembers the response as soon as it is whole, before the client can go on from it.

@@ -159,11 +159,10 @@ impl Upstream {
         slot.get_or_init(made).clone()
     }
 
-    /// Path of a response that the server keeps.
-    pub fn stored_target(&self, id: &str) -> Result<Uri, InvalidUri> {
-        const SEGMENT: &percent_encoding::AsciiSet = &MODEL.add(b'/');
-        let id = percent_encoding::utf8_percent_encode(id, SEGMENT);
-        Uri::try_from(format!("{}/responses/{id}", self.base))
+    /// Path of a response that the server keeps, or of what is asked of it (`resp_1/cancel`).
+    pub fn stored_target(&self, path: &str, query: Option<&str>) -> Result<Uri, InvalidUri> {
+        let query = without_key(query).map(|query| format!("?{query}")).unwrap_or_default();
+        Uri::try_from(format!("{}/responses/{path}{query}", self.base))
     }
 
     /// Path and query of the list of models.

@@ -21,6 +21,8 @@ pub struct Asked {
     is_previous_wrong: bool,
     /// `store: false`.
     is_private: bool,
+    /// `background: true`.
+    is_background: bool,
     /// Where the value of `input` stands.
     pub(super) input: Option<Range<usize>>,
     /// The item references in it.
@@ -47,6 +49,7 @@ impl Asked {
                 self.previous = text.filter(|id| !id.is_empty()).map(Into::into);
             }
             b"store" => self.is_private = value == b"false",
+            b"background" => self.is_background = value == b"true",
             b"input" => self.input = Some(range.clone()),
             _ => {}
         }
@@ -65,6 +68,11 @@ impl Asked {
     /// Whether the response may be remembered.
     pub(super) const fn stores(&self) -> bool {
         !self.is_private
+    }
+
+    /// Whether the account is to go on with it when the client leaves.
+    pub(super) const fn is_background(&self) -> bool {
+        self.is_background
     }
 
     /// Whether it can be understood by itself.

@@ -17,6 +17,10 @@ const TELLING: usize = 64;
 
 /// The events whose `response` is whole.
 const TERMINAL: [&str; 2] = ["response.completed", "response.incomplete"];
+/// These, and those that tell of a response which goes on without its client.
+/// <https://platform.openai.com/docs/guides/background>
+const BACKGROUND: [&str; 4] =
+    ["response.completed", "response.incomplete", "response.created", "response.queued"];
 
 /// Listens to one answer.
 #[derive(Debug)]
@@ -50,8 +54,10 @@ enum Held {
     Many(BytesMut),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lines {
+    /// The events whose response is wanted.
+    wanted: &'static [&'static str],
     line: Line,
     /// The first bytes of the line at hand, until they tell what it is.
     begun: Vec<u8>,
@@ -82,8 +88,13 @@ impl Capture {
     }
 
     /// For a stream (`text/event-stream`).
-    pub fn stream() -> Self {
-        Self { form: Form::Stream(Lines::default()) }
+    pub const fn stream() -> Self {
+        Self { form: Form::Stream(Lines::new(&TERMINAL)) }
+    }
+
+    /// For the stream of a response that goes on in the background when its client leaves: its beginning is given too.
+    pub const fn background() -> Self {
+        Self { form: Form::Stream(Lines::new(&BACKGROUND)) }
     }
 
     /// Takes in what is about to be sent. Gives the answer with the piece that ends a stream's terminal event, so that it
@@ -98,7 +109,8 @@ impl Capture {
             }
             Form::Stream(lines) => {
                 let found = lines.push(chunk);
-                if found.is_some() || lines.data.len() > MOST {
+                let is_over = found.as_ref().is_some_and(|answer| !answer.is_running());
+                if is_over || lines.data.len() > MOST {
                     self.form = Form::Over;
                 }
                 found
@@ -154,8 +166,20 @@ impl Held {
 }
 
 impl Lines {
+    const fn new(wanted: &'static [&'static str]) -> Self {
+        Self {
+            wanted,
+            line: Line::Begun,
+            begun: Vec::new(),
+            after_cr: false,
+            is_named: false,
+            data: Vec::new(),
+        }
+    }
+
     fn push(&mut self, chunk: &[u8]) -> Option<Answer> {
         let mut rest = chunk;
+        let mut found = None;
         while let Some((&first, after)) = rest.split_first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
                 rest = after;
@@ -163,17 +187,21 @@ impl Lines {
             }
             let Some(end) = memchr2(b'\n', b'\r', rest) else {
                 self.take(rest);
-                return None;
+                break;
             };
             let (piece, tail) = rest.split_at(end);
             self.take(piece);
             self.after_cr = tail.starts_with(b"\r");
             rest = tail.get(1..).unwrap_or_default();
             if let Some(answer) = self.end_line() {
-                return Some(answer);
+                let is_over = !answer.is_running();
+                found = Some(answer);
+                if is_over {
+                    break;
+                }
             }
         }
-        None
+        found
     }
 
     /// A piece of the line at hand.
@@ -197,9 +225,9 @@ impl Lines {
         let begun = std::mem::take(&mut self.begun);
         self.line = Line::Passed;
         if let Some(name) = field(&begun, b"event") {
-            self.is_named = TERMINAL.iter().any(|terminal| name == terminal.as_bytes());
+            self.is_named = self.wanted.iter().any(|wanted| name == wanted.as_bytes());
         } else if let Some(data) = field(&begun, b"data")
-            && (self.is_named || begins_terminal(data))
+            && (self.is_named || begins(data, self.wanted))
         {
             self.line = Line::Wanted;
             if !self.data.is_empty() {
@@ -227,7 +255,7 @@ impl Lines {
             return None;
         }
         let data = std::mem::take(&mut self.data);
-        response_of(&data)
+        response_of(&data, self.wanted)
     }
 
     fn finish(&mut self) -> Option<Answer> {
@@ -241,9 +269,9 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
-/// Whether data begins as a terminal event does: with its type, or with a response (`created` does so too; then the type
-/// behind it decides).
-fn begins_terminal(data: &[u8]) -> bool {
+/// Whether data begins as a wanted event does: with its type, or with a response (others do so too; then the type behind it
+/// decides).
+fn begins(data: &[u8], wanted: &[&str]) -> bool {
     let Some(inside) = data.trim_ascii_start().strip_prefix(b"{") else { return false };
     let Some(rest) = inside.trim_ascii_start().strip_prefix(b"\"") else { return false };
     if rest.starts_with(b"response\"") {
@@ -253,27 +281,27 @@ fn begins_terminal(data: &[u8]) -> bool {
     let value = value.and_then(|rest| rest.strip_prefix(b":")).map(<[u8]>::trim_ascii_start);
     value
         .and_then(|rest| rest.strip_prefix(b"\""))
-        .is_some_and(|name| TERMINAL.iter().any(|terminal| name.starts_with(terminal.as_bytes())))
+        .is_some_and(|name| wanted.iter().any(|wanted| name.starts_with(wanted.as_bytes())))
 }
 
-/// The response that a terminal event carries.
-fn response_of(data: &[u8]) -> Option<Answer> {
-    let (mut response, mut is_terminal) = (None, false);
+/// The response that a wanted event carries.
+fn response_of(data: &[u8], wanted: &[&str]) -> Option<Answer> {
+    let (mut response, mut is_wanted) = (None, false);
     json::members(data, |key, range| {
         let value = data.get(range).unwrap_or_default();
         match key {
             b"response" => response = Some(value),
             b"type" => {
-                is_terminal = TERMINAL.iter().any(|terminal| {
+                is_wanted = wanted.iter().any(|wanted| {
                     value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""))
-                        == Some(terminal.as_bytes())
+                        == Some(wanted.as_bytes())
                 });
             }
             _ => {}
         }
     })
     .ok()?;
-    Answer::read(std::str::from_utf8(response.filter(|_| is_terminal)?).ok()?)
+    Answer::read(std::str::from_utf8(response.filter(|_| is_wanted)?).ok()?)
 }
 
 #[cfg(test)]

@@ -210,6 +210,9 @@ impl Store {
                 known = loaded.remove(&id);
             }
             let record = known.ok_or_else(|| resolve::no_previous(&id))?;
+            if record.is_running() {
+                return Err(resolve::still_running(&id));
+            }
             weight += record.weight();
             next.clone_from(&record.previous);
             chain.push(record);

@@ -62,6 +62,8 @@ pub struct Answer {
     output: Range<usize>,
     /// What it says of being stored by its account.
     stored: Option<bool>,
+    /// Whether its account is still at it, in the background.
+    is_running: bool,
 }
 
 /// What tells that a response object is one to remember, as far as it has been read.
@@ -70,12 +72,21 @@ struct Found {
     id: Option<Box<str>>,
     output: Option<Range<usize>>,
     stored: Option<bool>,
-    /// Whether it is over; one that does not say so is.
-    over: Option<bool>,
+    /// How far it has come; one that does not say so is over.
+    progress: Option<Progress>,
+}
+
+/// How far a response has come: its `status`.
+enum Progress {
+    Over,
+    /// <https://platform.openai.com/docs/guides/background>
+    Running,
+    /// Nothing can come of it: `failed`, `cancelled`.
+    Ended,
 }
 
 impl Answer {
-    /// Reads a response object; `None` where it is none, or nothing to go on from (`failed`, `in_progress`).
+    /// Reads a response object; `None` where it is none, or nothing will come of it (`failed`, `cancelled`).
     pub fn read(text: impl Into<Box<str>>) -> Option<Self> {
         let text = text.into();
         let mut found = Found::default();
@@ -91,7 +102,9 @@ impl Answer {
         json::members_until(text.as_bytes(), |key, range| {
             found.note(&text, key, range);
             match found {
-                Found { id: Some(_), output: Some(_), over: Some(_), .. } => ControlFlow::Break(()),
+                Found { id: Some(_), output: Some(_), progress: Some(_), .. } => {
+                    ControlFlow::Break(())
+                }
                 _ => ControlFlow::Continue(()),
             }
         })
@@ -102,6 +115,11 @@ impl Answer {
     /// The response's id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether its account is still at it, in the background: there is nothing to go on from yet.
+    pub const fn is_running(&self) -> bool {
+        self.is_running
     }
 
     /// The same, naming the response that it goes on from: an account that got the whole conversation knows of none.
@@ -147,7 +165,11 @@ impl Found {
             b"output" if value.starts_with('[') => self.output = Some(range),
             b"store" => self.stored = value.parse().ok(),
             b"status" => {
-                self.over = Some(matches!(value, "\"completed\"" | "\"incomplete\"" | "null"));
+                self.progress = Some(match value {
+                    "\"completed\"" | "\"incomplete\"" | "null" => Progress::Over,
+                    "\"queued\"" | "\"in_progress\"" => Progress::Running,
+                    _ => Progress::Ended,
+                });
             }
             _ => {}
         }
@@ -155,8 +177,12 @@ impl Found {
 
     fn answer(self, text: Box<str>) -> Option<Answer> {
         let id = self.id.filter(|id| !id.is_empty())?;
-        let output = self.output.filter(|_| self.over != Some(false))?;
-        Some(Answer { text, id, output, stored: self.stored })
+        let is_running = match self.progress {
+            None | Some(Progress::Over) => false,
+            Some(Progress::Running) => true,
+            Some(Progress::Ended) => return None,
+        };
+        Some(Answer { text, id, output: self.output?, stored: self.stored, is_running })
     }
 }
 
@@ -199,6 +225,20 @@ impl Record {
     /// The response object, JSON.
     pub fn response(&self) -> &str {
         &self.answer.text
+    }
+
+    /// Whether its account is still at it, in the background.
+    pub const fn is_running(&self) -> bool {
+        self.answer.is_running
+    }
+
+    /// The same response as its account tells of it later.
+    pub fn told_again(&self, answer: Answer) -> Self {
+        let answer = match &self.previous {
+            Some(previous) => answer.following(previous),
+            None => answer,
+        };
+        Self { answer, ..self.clone() }
     }
 
     /// The account, where it remembers the response too.
@@ -308,7 +348,7 @@ mod tests {
             (r#"{"id":"r","output":[],"status":"completed"}"#, true),
             (r#"{"id":"r","output":[],"status":"incomplete"}"#, true),
             (r#"{"id":"r","output":[],"status":"failed"}"#, false),
-            (r#"{"id":"r","output":[],"status":"in_progress"}"#, false),
+            (r#"{"id":"r","output":[],"status":"cancelled"}"#, false),
             (r#"{"id":"","output":[]}"#, false),
             (r#"{"id":"r","output":{}}"#, false),
             (r#"{"output":[]}"#, false),
@@ -317,6 +357,17 @@ mod tests {
         ] {
             assert_eq!(Answer::read(text).is_some(), is_one, "{text}");
         }
+    }
+
+    #[test]
+    fn what_its_account_is_still_at_is_running() {
+        for (status, is_running) in
+            [("queued", true), ("in_progress", true), ("completed", false), ("incomplete", false)]
+        {
+            let answer = format!(r#"{{"id":"r","status":"{status}","output":[]}}"#);
+            assert_eq!(Answer::read(answer).unwrap().is_running(), is_running, "{status}");
+        }
+        assert!(!Answer::read(r#"{"id":"r","output":[]}"#).unwrap().is_running());
     }
 
     #[test]

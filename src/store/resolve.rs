@@ -71,6 +71,8 @@ pub struct Draft {
     past: Vec<Arc<Record>>,
     /// The value of `input`, its references replaced.
     input: Bytes,
+    /// Whether the account goes on with it when the client leaves.
+    pub is_background: bool,
 }
 
 impl Cited {
@@ -101,6 +103,7 @@ impl Turn {
                 previous: turn.asked.previous.clone(),
                 past: turn.past.clone(),
                 input: turn.own_input(),
+                is_background: turn.asked.is_background(),
             });
         }
         Ok(turn)
@@ -224,9 +227,14 @@ impl Turn {
 }
 
 impl Draft {
-    /// What is remembered, now that there is an answer; `None` where the request is no text. `created` is in seconds
-    /// since 1970.
+    /// What is remembered, now that there is an answer; `None` where the request is no text, or where nobody can be asked
+    /// for the rest of the answer. `created` is in seconds since 1970.
     pub fn record(&self, answer: Answer, by: Answerer<'_>, created: u64) -> Option<Record> {
+        let record = self.any_record(answer, by, created)?;
+        (!record.is_running() || record.owner().is_some()).then_some(record)
+    }
+
+    fn any_record(&self, answer: Answer, by: Answerer<'_>, created: u64) -> Option<Record> {
         let own = std::str::from_utf8(&self.input).ok()?.trim_ascii();
         if self.past.iter().any(|record| *record.id == *answer.id()) {
             // Some servers give every response the same id: it would go on from itself.
@@ -334,6 +342,14 @@ pub(super) fn no_previous(id: &str) -> Error {
         param: Some("previous_response_id".to_owned()),
         ..Error::new(ErrorKind::NotFound, format!("Previous response with id '{id}' not found."))
     }
+}
+
+/// The response of that id is still being made.
+pub(super) fn still_running(id: &str) -> Error {
+    let message = format!(
+        "Previous response with id '{id}' is still in progress: ask for it until it is completed, then go on from it."
+    );
+    Error::invalid("previous_response_id", message)
 }
 
 /// No item of that id is known.

@@ -30,10 +30,31 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The response that is to be deleted, where one is.
-    pub fn deletes(&self) -> Option<Cow<'_, str>> {
-        (self.method == Method::DELETE && !self.path.contains('/'))
-            .then(|| percent_encoding::percent_decode_str(self.path).decode_utf8_lossy())
+    /// The response that is asked about.
+    pub fn id(&self) -> Cow<'_, str> {
+        let (id, _) = self.parts();
+        percent_encoding::percent_decode_str(id).decode_utf8_lossy()
+    }
+
+    /// Whether the response is to be deleted.
+    pub fn deletes(&self) -> bool {
+        self.method == Method::DELETE && self.parts().1.is_empty()
+    }
+
+    /// Whether the response itself is wanted, or its end: what can be asked of one that is still being made.
+    pub fn is_about_progress(&self) -> bool {
+        let (_, rest) = self.parts();
+        self.method == Method::GET && rest.is_empty()
+            || self.method == Method::POST && rest == "cancel"
+    }
+
+    /// Whether the response is wanted as a stream.
+    pub fn wants_stream(&self) -> bool {
+        parameter(self.query, "stream").as_deref() == Some("true")
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.path.split_once('/').unwrap_or((self.path, ""))
     }
 }
 
@@ -53,10 +74,9 @@ enum Order {
 
 /// Answers with a JSON body of status 200, or says why not. `most` bounds what is read for it.
 pub async fn answer(store: &Store, question: Question<'_>, most: usize) -> Result<Bytes, Error> {
-    let (id, rest) = question.path.split_once('/').unwrap_or((question.path, ""));
-    let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
+    let (id, (_, rest)) = (question.id(), question.parts());
     match (question.method.as_str(), rest) {
-        ("GET" | "HEAD", "") => whole(store, &id, question.query).await,
+        ("GET" | "HEAD", "") => whole(store, &id, question.wants_stream()).await,
         ("DELETE", "") => delete(store, &id).await,
         ("GET" | "HEAD", "input_items") => {
             let page = Page::read(question.query)?;
@@ -71,9 +91,9 @@ pub async fn answer(store: &Store, question: Question<'_>, most: usize) -> Resul
 }
 
 /// The response object.
-async fn whole(store: &Store, id: &str, query: Option<&str>) -> Result<Bytes, Error> {
+async fn whole(store: &Store, id: &str, wants_stream: bool) -> Result<Bytes, Error> {
     let record = known(store, id).await?;
-    if parameter(query, "stream").as_deref() == Some("true") {
+    if wants_stream {
         let message =
             "This response cannot be streamed because it was not created with background=true.";
         return Err(Error::invalid("stream", message));
@@ -89,7 +109,7 @@ async fn delete(store: &Store, id: &str) -> Result<Bytes, Error> {
     Ok(format!("{{\"id\":{id},\"object\":\"response.deleted\",\"deleted\":true}}").into())
 }
 
-/// Every response here is over: the gateway runs none in the background.
+/// A response that is over: one that its account is still at is cancelled there.
 async fn cancel(store: &Store, id: &str) -> Result<Bytes, Error> {
     known(store, id).await?;
     Err(Error::new(ErrorKind::InvalidRequest, "Cannot cancel a synchronous response."))

@@ -3,7 +3,7 @@
 use levity::dialects::Dialect;
 use serde_json::{Value, json};
 
-use crate::support::client::{get, post, request};
+use crate::support::client::{Reply, Request, get, post, request};
 use crate::support::gateway::{Config, Gateway, credential};
 use crate::support::samples::{self, MODEL, refused};
 use crate::support::script::{Answer, Seen};
@@ -91,4 +91,108 @@ async fn what_its_account_does_not_delete_is_not_deleted() {
         assert!(message.contains("has not deleted it"), "{message}");
         assert_eq!(gateway.send(&get("/v1/responses/resp_kept")).await.status, 200);
     }
+}
+
+/// A response object with this status, of an account that keeps it or not.
+fn background(status: &str, stored: bool) -> String {
+    let output = match status {
+        "completed" => {
+            r#"{"id":"msg_1","type":"message","role":"assistant","content":[{"type":"output_text","text":"done"}]}"#
+        }
+        _ => "",
+    };
+    format!(
+        r#"{{"id":"resp_bg","object":"response","status":"{status}","background":true,"store":{stored},"output":[{output}]}}"#
+    )
+}
+
+fn in_background(stream: bool) -> Request {
+    let body = json!({"model": MODEL, "input": "think", "background": true, "stream": stream});
+    post("/v1/responses", body.to_string())
+}
+
+/// Goes through these states, one with each question.
+async fn at_work(first: Answer, states: &'static [&'static str]) -> Upstream {
+    let later = states.iter().map(|status| Answer::json(200, background(status, true)));
+    Upstream::in_turn(std::iter::once(first).chain(later)).await
+}
+
+fn status(reply: &Reply) -> String {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_background_response_is_asked_of_its_account_until_it_is_over() {
+    let dialect = Dialect::OpenAiResponses;
+    let first = Answer::json(200, background("queued", true));
+    let upstream = at_work(first, &["in_progress", "completed"]).await;
+    let gateway = Gateway::start(&Config::one(dialect, &upstream)).await;
+    assert_eq!(status(&gateway.send(&in_background(false)).await), "queued");
+
+    let early = json!({"model": MODEL, "input": "and?", "previous_response_id": "resp_bg"});
+    let early = gateway.send(&post("/v1/responses", early.to_string())).await;
+    assert!(refused(dialect, 400, &early).contains("still in progress"), "{}", early.text());
+    let resumed = gateway.send(&get("/v1/responses/resp_bg?stream=true")).await;
+    assert!(refused(dialect, 400, &resumed).contains("without stream"), "{}", resumed.text());
+
+    let ask = get("/v1/responses/resp_bg?include%5B%5D=reasoning.encrypted_content");
+    assert_eq!(status(&gateway.send(&ask).await), "in_progress");
+    let seen = upstream.seen().pop().unwrap();
+    let target = "/v1/responses/resp_bg?include%5B%5D=reasoning.encrypted_content";
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", target));
+    assert_eq!(seen.credential(), credential("only"));
+    assert_eq!(status(&gateway.send(&ask).await), "completed");
+    let again = gateway.send(&ask).await;
+    assert_eq!(status(&again), "completed");
+    assert!(again.text().contains("done"), "{}", again.text());
+    assert_eq!(upstream.count(), 3, "what is over is answered from the store");
+}
+
+#[tokio::test]
+async fn a_background_response_is_cancelled_at_its_account() {
+    let first = Answer::json(200, background("queued", true));
+    let upstream = at_work(first, &["cancelled", "cancelled"]).await;
+    let gateway = Gateway::start(&Config::one(Dialect::OpenAiResponses, &upstream)).await;
+    gateway.send(&in_background(false)).await;
+    let cancel = post("/v1/responses/resp_bg/cancel", "");
+    assert_eq!(status(&gateway.send(&cancel).await), "cancelled");
+    let seen = upstream.seen().pop().unwrap();
+    let asked = (seen.method.as_str(), seen.target.as_str());
+    assert_eq!(asked, ("POST", "/v1/responses/resp_bg/cancel"));
+    assert_eq!(status(&gateway.send(&get("/v1/responses/resp_bg")).await), "cancelled");
+}
+
+#[tokio::test]
+async fn a_background_stream_that_breaks_off_can_be_asked_for() {
+    let created = background("in_progress", true);
+    let created = format!(
+        "event: response.created\ndata: {{\"type\":\"response.created\",\"sequence_number\":0,\"response\":{created}}}\n\n"
+    );
+    let delta = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"output_index\":0,\"content_index\":0,\"item_id\":\"msg_1\",\"delta\":\"do\"}\n\n".to_owned();
+    let upstream = at_work(Answer::sse([created, delta]), &["completed"]).await;
+    let gateway = Gateway::start(&Config::one(Dialect::OpenAiResponses, &upstream)).await;
+    let broken = gateway.send(&in_background(true)).await;
+    assert!(broken.text().contains("response.created"), "{}", broken.text());
+    assert_eq!(status(&gateway.send(&get("/v1/responses/resp_bg")).await), "completed");
+    assert_eq!(status(&gateway.send(&get("/v1/responses/resp_bg")).await), "completed");
+    assert_eq!(upstream.count(), 2);
+}
+
+#[tokio::test]
+async fn what_the_account_says_of_a_background_response_is_told() {
+    let dialect = Dialect::OpenAiResponses;
+    for (status, told) in [(404, 404), (401, 502), (429, 429), (500, 500)] {
+        let error = Answer::json(status, r#"{"error":{"message":"said","type":"x"}}"#);
+        let first = Answer::json(200, background("queued", true));
+        let upstream = Upstream::in_turn([first, error]).await;
+        let gateway = Gateway::start(&Config::one(dialect, &upstream)).await;
+        gateway.send(&in_background(false)).await;
+        refused(dialect, told, &gateway.send(&get("/v1/responses/resp_bg")).await);
+    }
+    // An account that does not keep it has nothing to be asked for.
+    let upstream = Upstream::always(Answer::json(200, background("queued", false))).await;
+    let gateway = Gateway::start(&Config::one(dialect, &upstream)).await;
+    gateway.send(&in_background(false)).await;
+    refused(dialect, 404, &gateway.send(&get("/v1/responses/resp_bg")).await);
 }
