@@ -9,7 +9,7 @@ use pingora::{Error, ErrorType, Result};
 use super::attempt::Plan;
 use super::exchange::{Call, Exchange};
 use super::replay::{self, Keepalive};
-use super::reply::{self, REQUEST_ID, Reply, Step, Trouble};
+use super::reply::{self, ANTHROPICS_ID, REQUEST_ID, Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
 use super::{count, hedge, refuse};
 use crate::dialects::{self, Asked, Dialect};
@@ -192,18 +192,22 @@ fn take_trouble(
     Ok(())
 }
 
-/// What keeps the client's connection alive while it waits, where its dialect and the owner allow it. Gemini's SDKs know no
-/// comments in a stream.
+/// What keeps the client's connection alive while it waits, where the owner wants it and the answer is a stream of events.
+/// Gemini's SDKs know no comments in it.
 pub fn keepalive(exchange: &Exchange) -> Option<Keepalive> {
     let every = exchange.live.config.proxy.keepalive?;
     let call = exchange.call.as_ref()?;
-    if !call.stream || call.dialect == Dialect::Gemini {
+    if !call.stream || call.array_stream() {
         return None;
     }
+    let words = match call.dialect {
+        Dialect::Gemini => replay::BLANK_LINES,
+        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => replay::COMMENT,
+    };
     let mut head = reply::fresh_head(StatusCode::OK, "text/event-stream");
     // Who will answer is not known.
     sign(&mut head, exchange);
-    Some(Keepalive::new(every, Box::new(head)))
+    Some(Keepalive::new(every, words, Box::new(head)))
 }
 
 /// Says in a stream that was only kept alive why there is no answer.
@@ -284,6 +288,10 @@ pub fn dress(head: &mut ResponseHeader, exchange: &Exchange) {
 /// The request's id, what a page of another origin needs, and what was left out.
 fn sign(head: &mut ResponseHeader, exchange: &Exchange) {
     if let Ok(id) = HeaderValue::from_str(&exchange.id) {
+        // Anthropic's SDKs read its own name for it; where the provider gave one, that is the one to ask it about.
+        if exchange.dialect == Dialect::Anthropic && !head.headers.contains_key(&ANTHROPICS_ID) {
+            let _ = head.insert_header(&ANTHROPICS_ID, id.clone());
+        }
         let _ = head.insert_header(&REQUEST_ID, id);
     }
     let mut put = |name, value: &str| put(head, name, value);

@@ -161,18 +161,21 @@ pub struct Replay {
 /// What a client that waits for a stream is told now and then, so that nothing on the way to it gives the connection up.
 pub struct Keepalive {
     every: Duration,
+    words: Bytes,
     head: Box<ResponseHeader>,
     timer: Option<Timer>,
 }
 
 /// A comment: parsers of event streams pass it over.
 /// <https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes>
-const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+pub const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+/// For parsers that know no comments: the ends of events without data.
+pub const BLANK_LINES: Bytes = Bytes::from_static(b"\r\n\r\n");
 
 impl Keepalive {
-    /// A comment whenever so long has passed, under this head.
-    pub const fn new(every: Duration, head: Box<ResponseHeader>) -> Self {
-        Self { every, head, timer: None }
+    /// These words whenever so long has passed, under this head.
+    pub const fn new(every: Duration, words: Bytes, head: Box<ResponseHeader>) -> Self {
+        Self { every, words, head, timer: None }
     }
 
     /// Resolves when it is time for the next one.
@@ -257,7 +260,7 @@ impl Replay {
         if !self.gate.alive.swap(true, Ordering::Relaxed) {
             self.inner.write_response_header(keepalive.head.clone()).await?;
         }
-        self.inner.write_response_body(COMMENT, false).await
+        self.inner.write_response_body(keepalive.words.clone(), false).await
     }
 
     /// Drops what the gateway has taken in; a response that ends meanwhile is an error.

@@ -96,6 +96,10 @@ static HOP_BY_HOP: [HeaderName; 8] = [
 ];
 /// The provider's own id of the exchange, and the name under which it is passed on.
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The same in Anthropic's words.
+pub static ANTHROPICS_ID: HeaderName = HeaderName::from_static("request-id");
+/// What tells nginx in front of a gateway not to gather a stream.
+static BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// Where an answer says what it cost. Finders are made once: to make one costs as much as to use it.
 static USAGE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"usage\""));
 /// The same, in Gemini's words.
@@ -460,6 +464,7 @@ impl Reply {
             None => {
                 headers.remove(header::CONTENT_LENGTH);
                 headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                headers.entry(&BUFFERING).or_insert(HeaderValue::from_static("no"));
             }
         }
         ResponseHeader::from(parts)
@@ -472,8 +477,7 @@ impl Reply {
             let _ = head.insert_header(header::CONTENT_LENGTH, length);
         } else {
             let _ = head.insert_header(header::CACHE_CONTROL, "no-cache");
-            // nginx in front of a gateway would otherwise gather a stream.
-            let _ = head.insert_header("x-accel-buffering", "no");
+            let _ = head.insert_header(&BUFFERING, "no");
             let _ = head.insert_header(header::TRANSFER_ENCODING, "chunked");
         }
         head

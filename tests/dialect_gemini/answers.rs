@@ -4,6 +4,7 @@ use super::support::*;
 
 use levity::dialects::{self, Dialect, StreamRenderer};
 use levity::ir::event::{Delta, Event, Opening};
+use levity::ir::fold::unfold;
 use levity::ir::request::{CallKind, ToolCall};
 use levity::ir::response::{Block, Citation, CitationSource, Finish, Response};
 use levity::ir::usage::Usage;
@@ -26,6 +27,17 @@ fn cut_arguments_are_not_run() {
     let json: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(json["candidates"][0]["content"]["parts"], json!([{"text": "x"}]));
     assert_eq!(json["candidates"][0]["finishReason"], "MAX_TOKENS");
+    // Without it a client would take an answer of nothing for a good one.
+    response.candidates[0].finish = Some(Finish::ToolCalls);
+    let (out, _) = render_response(&response);
+    let json: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(json["candidates"][0]["finishReason"], "MALFORMED_FUNCTION_CALL");
+    let mut renderer = StreamRenderer::new(Dialect::Gemini, asked(false));
+    let mut out = Vec::new();
+    unfold(&response, &mut |event| renderer.push(event, &mut out));
+    assert!(renderer.losses().dropped.contains("arguments"));
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.contains(r#""finishReason":"MALFORMED_FUNCTION_CALL""#), "{out}");
 }
 
 #[test]

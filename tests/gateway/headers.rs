@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::client::get;
 use crate::support::gateway::{Account, Config, Gateway, KEY, credential};
 use crate::support::samples::{self, MODEL};
-use crate::support::script::Seen;
+use crate::support::script::{Answer, Seen};
 use crate::support::upstream::Upstream;
 
 /// Sends one request with these headers, and returns what the upstream got.
@@ -275,6 +275,40 @@ async fn every_answer_has_one_request_id_of_its_own() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 4, "{ids:?}");
+}
+
+/// Anthropic's SDKs show it with every message and error.
+#[tokio::test]
+async fn anthropics_clients_find_the_id_under_its_own_name() {
+    for account in Dialect::ALL {
+        let answers = [samples::good(account), samples::refusal(account, 400, "no")];
+        let upstream = Upstream::in_turn(answers).await;
+        let gateway = Gateway::start(&Config::one(account, &upstream)).await;
+        for status in [200, 400] {
+            let reply = gateway.send(&samples::call(Dialect::Anthropic, MODEL)).await;
+            assert_eq!(reply.status, status);
+            assert_eq!(reply.headers.all("request-id"), reply.headers.all("x-request-id"));
+        }
+    }
+    let upstream = Upstream::always(Answer::sse(samples::events(Dialect::OpenAiChat))).await;
+    let gateway = Gateway::start(&Config::one(Dialect::OpenAiChat, &upstream)).await;
+    let reply = gateway.send(&samples::stream_call(Dialect::Anthropic, MODEL)).await;
+    assert_eq!(reply.header("request-id"), reply.header("x-request-id"));
+    let reply = gateway.send(&samples::call(Dialect::OpenAiChat, MODEL)).await;
+    assert_eq!(reply.header("request-id"), None);
+}
+
+/// nginx would gather it.
+#[tokio::test]
+async fn a_stream_says_that_it_is_not_to_be_buffered() {
+    for client in Dialect::ALL {
+        for account in Dialect::ALL {
+            let upstream = Upstream::always(Answer::sse(samples::events(account))).await;
+            let gateway = Gateway::start(&Config::one(account, &upstream)).await;
+            let reply = gateway.send(&samples::stream_call(client, MODEL)).await;
+            assert_eq!(reply.headers.all("x-accel-buffering"), ["no"], "{client} from {account}");
+        }
+    }
 }
 
 #[tokio::test]

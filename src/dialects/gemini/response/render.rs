@@ -46,6 +46,8 @@ struct Writer<'r> {
     /// Bytes of text so far.
     length: usize,
     logprobs: Vec<&'r Logprob>,
+    /// Whether a call was left out.
+    has_lost_call: bool,
 }
 
 fn write<'r>(
@@ -60,9 +62,10 @@ fn write<'r>(
     if writer.parts.is_empty() || !writer.thinking.is_empty() {
         writer.parts.push(pieces::sealed_end(&mut writer.thinking));
     }
+    let word = if writer.has_lost_call { words::write_unreadable } else { words::write_finish };
     wire::Candidate {
         content: Some(Content { parts: Many(writer.parts), role: Some("model".into()) }),
-        finish_reason: Some(words::write_finish(candidate.finish)),
+        finish_reason: Some(word(candidate.finish)),
         index: Some(Int(i64::try_from(index).unwrap_or(i64::MAX))),
         grounding_metadata: writer.cited.take(),
         logprobs_result: pieces::logprobs(writer.logprobs.into_iter()),
@@ -87,7 +90,10 @@ impl<'r> Writer<'r> {
             }
             Block::ToolCall(call) => match pieces::call(call, &mut self.thinking) {
                 Some(part) => self.parts.push(part),
-                None => losses.drop("arguments"),
+                None => {
+                    losses.drop("arguments");
+                    self.has_lost_call = true;
+                }
             },
             Block::Image { mime, data } => self.parts.push(pieces::medium(mime, data)),
             Block::Audio { mime, data, transcript } => {

@@ -45,6 +45,22 @@ pub(in crate::dialects::gemini) fn write_finish(reason: Option<Finish>) -> Word<
     }))
 }
 
+/// Google's word for why an answer ended that holds a call which could not be said: its arguments are no object.
+pub(in crate::dialects::gemini) fn write_unreadable(reason: Option<Finish>) -> Word<'static> {
+    match reason {
+        // Cut off by the limit or a filter, which says more.
+        Some(Finish::Length | Finish::ContentFilter) => write_finish(reason),
+        Some(
+            Finish::Stop
+            | Finish::StopSequence
+            | Finish::ToolCalls
+            | Finish::Pause
+            | Finish::Other,
+        )
+        | None => Word::Name("MALFORMED_FUNCTION_CALL".into()),
+    }
+}
+
 /// Google counts thoughts beside the answer. A count of zero is protobuf's form of "not said".
 pub(in crate::dialects::gemini) fn write_usage(usage: Option<Usage>) -> UsageMetadata {
     let usage = usage.unwrap_or_default();

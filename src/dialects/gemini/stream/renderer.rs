@@ -8,7 +8,7 @@ use crate::dialects::gemini::response::pieces::{self, Cited};
 use crate::dialects::gemini::response::{hosted, words};
 use crate::dialects::gemini::wire::part::{Content, Part};
 use crate::dialects::gemini::wire::response::{Candidate, Response, UsageMetadata};
-use crate::dialects::gemini::wire::{Int, Many, Str};
+use crate::dialects::gemini::wire::{Int, Many, Str, Word};
 use crate::ir::error::Error;
 use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::losses::Losses;
@@ -55,6 +55,15 @@ struct Writing {
     cited: Cited,
     /// Why it ended: said on the last chunk.
     finish: Option<Finish>,
+    /// Whether a call was left out.
+    has_lost_call: bool,
+}
+
+impl Writing {
+    fn finish_word(&self) -> Word<'static> {
+        let word = if self.has_lost_call { words::write_unreadable } else { words::write_finish };
+        word(self.finish)
+    }
 }
 
 impl Renderer {
@@ -183,7 +192,10 @@ impl Renderer {
                 let mut thinking = std::mem::take(&mut self.writing(at).thinking);
                 match pieces::call(&call, &mut thinking) {
                     Some(part) => self.part(part, out),
-                    None => self.losses.drop("arguments"),
+                    None => {
+                        self.losses.drop("arguments");
+                        self.writing(at).has_lost_call = true;
+                    }
                 }
                 self.writing(at).thinking = thinking;
             }
@@ -201,7 +213,7 @@ impl Renderer {
         writings.sort_by_key(|writing| writing.index);
         let candidates = writings.iter_mut().map(|writing| Candidate {
             content: Some(content(pieces::sealed_end(&mut writing.thinking))),
-            finish_reason: Some(words::write_finish(writing.finish)),
+            finish_reason: Some(writing.finish_word()),
             index: Some(Int(writing.index.into())),
             grounding_metadata: writing.cited.take(),
             logprobs_result: None,
