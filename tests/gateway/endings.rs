@@ -3,10 +3,11 @@
 use levity::dialects::Dialect;
 use serde_json::{Value, json};
 
-use crate::support::gateway::{Config, Gateway};
+use crate::support::gateway::{Account, Config, Gateway};
 use crate::support::samples::{self, MODEL, broke_off};
 use crate::support::script::Answer;
 use crate::support::upstream::Upstream;
+use crate::support::wire::ResponseHead;
 
 /// What a client of this dialect hears of a stream that its own dialect's account sends.
 async fn heard(dialect: Dialect, answer: Answer) -> String {
@@ -84,4 +85,68 @@ async fn a_chat_answer_that_is_done_says_why() {
             assert_eq!(chunk["object"], "chat.completion.chunk", "{told}");
         }
     }
+}
+
+/// Every client in turn hears each of these streams from an account of each dialect; no account is asked twice, so that none
+/// is worn out by another scene.
+async fn each_pair(
+    streams: fn(Dialect) -> Vec<Answer>,
+    check: impl Fn(Dialect, Dialect, &ResponseHead, &str),
+) {
+    let upstream = Upstream::new(move |seen| {
+        let (account, number) = seen.header("x-scene").unwrap().split_once(' ').unwrap();
+        let account = Dialect::ALL.into_iter().find(|it| it.name() == account).unwrap();
+        streams(account).swap_remove(number.parse().unwrap())
+    })
+    .await;
+    let mut scenes = Vec::new();
+    for client in Dialect::ALL {
+        for account in Dialect::ALL {
+            for number in 0..streams(account).len() {
+                scenes.push((client, account, format!("{account} {number}")));
+            }
+        }
+    }
+    let name = |client: Dialect, scene: &str| format!("{client}-{}", scene.replace(' ', "-"));
+    let config = scenes.iter().fold(Config::new(), |config, (client, account, scene)| {
+        let name = name(*client, scene);
+        let named = Account::new(&name, *account, &upstream.url()).set("models", json!([name]));
+        config.account(named.set("headers", json!({ "x-scene": scene })))
+    });
+    let gateway = Gateway::start(&config).await;
+    for (client, account, scene) in scenes {
+        let call = samples::stream_call(client, &name(client, &scene));
+        let mut open = gateway.open(&call).await;
+        open.end().await;
+        check(client, account, &open.head, &open.text());
+    }
+}
+
+/// Every client hears its own dialect's error, whoever broke off, and never a normal end.
+#[tokio::test]
+async fn a_stream_that_breaks_off_ends_in_the_clients_own_error() {
+    let cut = |account| {
+        let begun = Answer::sse(samples::begun(account));
+        vec![begun.clone(), begun.reset()]
+    };
+    each_pair(cut, |client, account, _, told| {
+        assert!(told.contains("one "), "{client} from {account}: {told}");
+        broke_off(client, told);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_of_nothing_is_an_error_before_it_begins() {
+    let nothing = |account| {
+        let mut before = samples::begun(account);
+        before.pop();
+        vec![Answer::sse(before), Answer::sse::<&str>([])]
+    };
+    each_pair(nothing, |client, account, head, told| {
+        assert_eq!(head.status, 502, "{client} from {account}: {told}");
+        let error: Value = serde_json::from_str(told).unwrap();
+        assert!(error["error"]["message"].is_string(), "{client} from {account}: {told}");
+    })
+    .await;
 }

@@ -20,6 +20,7 @@ mod auth;
 mod routes;
 
 mod stored;
+mod clients;
 
 mod models;
 
