@@ -3,12 +3,16 @@
 //! A body that is only forwarded needs its `model` read, and replaced in place: no more. Strings are skipped by `memchr`,
 //! so a body costs a small part of what parsing it would.
 
+pub mod unread;
 pub mod write;
 
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
 use memchr::{memchr2, memmem};
+
+/// How `serde_json` says that a text is JSON already: a `RawValue` is a struct of this name to it.
+const RAW: &str = "$serde_json::private::RawValue";
 
 /// Why a body is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

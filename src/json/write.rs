@@ -4,10 +4,7 @@
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::{Error, Result};
 
-use super::{repeated, zeros};
-
-/// How `serde_json` says that a string is JSON already: it serialises a `RawValue` as a struct of this name.
-const RAW: &str = "$serde_json::private::RawValue";
+use super::{RAW, repeated, zeros};
 
 /// Appends a value. What cannot be JSON, or fails by itself, leaves the buffer as it was.
 pub fn value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
