@@ -62,7 +62,7 @@ fn pretty(body: &[u8]) -> String {
 }
 
 fn lost(losses: &Losses) -> String {
-    let dropped: Vec<&str> = losses.dropped.iter().copied().collect();
+    let dropped: Vec<&str> = losses.names().collect();
     let mut text = format!("dropped: {}\n", dropped.join(", "));
     for (field, reason) in &losses.refused {
         let _ = writeln!(text, "refused: {field}: {reason}");

@@ -10,6 +10,8 @@ pub mod gemini;
 
 pub mod count;
 
+mod unread;
+
 use std::fmt;
 
 use crate::ir::error::Error;

@@ -300,8 +300,8 @@ fn sign(head: &mut ResponseHeader, exchange: &Exchange) {
         put("access-control-expose-headers", "*");
         put("vary", "origin");
     }
-    if !exchange.losses.dropped.is_empty() {
-        let dropped: Vec<&str> = exchange.losses.dropped.iter().copied().collect();
+    let dropped: Vec<&str> = exchange.losses.names().collect();
+    if !dropped.is_empty() {
         put("x-levity-dropped", &dropped.join(", "));
     }
 }

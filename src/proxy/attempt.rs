@@ -241,11 +241,11 @@ fn counted(
 
 /// Refuses what would be dropped, where the owner wants that.
 fn be_strict(whose: Whose<'_>, lease: &Lease, losses: &Losses) -> Result<(), Error> {
-    let Some(field) = losses.dropped.first().filter(|_| whose.live.config.proxy.strict) else {
+    let Some(field) = losses.names().next().filter(|_| whose.live.config.proxy.strict) else {
         return Ok(());
     };
     Err(Error::invalid(
-        *field,
+        field,
         format!(
             "{field} has no form in {}, and proxy.strict is on: leave it out, or switch proxy.strict off",
             lease.dialect()

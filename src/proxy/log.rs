@@ -22,7 +22,7 @@ pub fn line(exchange: &Exchange, total: Duration) {
     }
     let asked = exchange.call.as_ref().map(|call| call.asked.as_str());
     let usage = exchange.usage.unwrap_or_default();
-    let dropped: Vec<&str> = exchange.losses.dropped.iter().copied().collect();
+    let dropped: Vec<&str> = exchange.losses.names().collect();
     info!(
         message = exchange.path,
         id = exchange.id,

@@ -10,6 +10,7 @@ use super::log;
 use super::reply::Reply;
 use super::trace;
 use crate::clock::milliseconds;
+use crate::ir::losses::Losses;
 use crate::metrics::Metrics;
 use crate::metrics::names::{self, Seen};
 use crate::monitor::Monitor;
@@ -124,7 +125,7 @@ fn record(exchange: &mut Exchange, total: Duration) -> Box<Record> {
         cached: usage.cache_read,
         output: usage.output,
         reasoning: usage.reasoning,
-        dropped: exchange.losses.dropped.iter().copied().map(Word::Borrowed).collect(),
+        dropped: dropped(&exchange.losses),
         id: std::mem::take(&mut exchange.id),
     };
     Box::new(Record {
@@ -134,6 +135,11 @@ fn record(exchange: &mut Exchange, total: Duration) -> Box<Record> {
         error: exchange.error.take(),
         bodies: exchange.bodies.take(),
     })
+}
+
+fn dropped(losses: &Losses) -> Vec<Word> {
+    let known = losses.dropped.iter().copied().map(Word::Borrowed);
+    known.chain(losses.unread.iter().cloned().map(Word::Owned)).collect()
 }
 
 /// Both halves of `POST /v1/messages`. A method is nearly always one of a few.

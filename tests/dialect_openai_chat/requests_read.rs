@@ -209,7 +209,7 @@ fn what_has_no_neutral_word_is_told() {
         reads(&format!(r#""{field}":null"#), |it| it.unsaid.is_empty());
     }
     reads(r#""store":true"#, |it| it.unsaid.dropped.contains("store"));
-    reads(r#""store":false,"something_new":[1]"#, |it| it.unsaid.is_empty());
+    reads(r#""store":false"#, |it| it.unsaid.is_empty());
     reads(r#""modalities":["text"]"#, |it| it.unsaid.is_empty());
     for (fields, refused) in [
         (r#""modalities":["text","audio"],"audio":{"voice":"alloy","format":"wav"}"#, "modalities"),
@@ -220,6 +220,31 @@ fn what_has_no_neutral_word_is_told() {
     ] {
         reads(fields, |it| it.unsaid.refused.iter().any(|(field, _)| field == refused));
     }
+}
+
+/// Whatever is not read is told: a field that is new, and one that is misspelt.
+#[test]
+fn what_is_not_known_is_told_by_its_place() {
+    for (fields, place) in [
+        (r#""temprature":0.5"#, "temprature"),
+        (r#""something_new":[1]"#, "something_new"),
+        (
+            r#""tools":[{"type":"function","function":{"name":"f","unknown":{"a":1}}}]"#,
+            "tools.function.unknown",
+        ),
+        (r#""response_format":{"type":"text","depth":3}"#, "response_format.depth"),
+    ] {
+        reads(fields, |it| it.unsaid.names().eq([place]));
+    }
+    for nothing in
+        [r#""new":null"#, r#""new":[ ]"#, r#""stream_options":{"include_obfuscation":true}"#]
+    {
+        reads(nothing, |it| it.unsaid.is_empty());
+    }
+    let odd = format!(r#""{}":1,"x, y":2,"A\u000d\u000ax: y":3"#, "long".repeat(40));
+    reads(&odd, |it| it.unsaid.names().eq(["others"]));
+    let many: Vec<String> = (0..100).map(|n| format!(r#""field{n:03}":1"#)).collect();
+    reads(&many.join(","), |it| it.unsaid.names().count() == 25);
 }
 
 #[test]

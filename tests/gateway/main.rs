@@ -56,6 +56,8 @@ mod streams;
 
 mod endings;
 
+mod losses;
+
 mod keepalive;
 
 mod count;

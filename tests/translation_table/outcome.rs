@@ -14,9 +14,9 @@ pub(crate) enum Outcome {
     /// It arrives.
     Carried,
     /// It arrives, and a part of it is told as left out.
-    Partly(Vec<&'static str>),
+    Partly(Vec<String>),
     /// It does not arrive, and that is told.
-    Dropped(Vec<&'static str>),
+    Dropped(Vec<String>),
     /// The request is refused: the field and the reason.
     Refused(String),
     /// It does not arrive and need not: why.
@@ -71,7 +71,9 @@ pub(crate) fn answer(client: Dialect, account: Dialect, feature: &Feature<'_>) -
 
 /// What two translations, without a feature and with it, say of it.
 fn outcome(feature: &Feature<'_>, without: (&[u8], &Losses), with: (&[u8], &Losses)) -> Outcome {
-    let lost: Vec<_> = with.1.dropped.difference(&without.1.dropped).copied().collect();
+    let before: Vec<_> = without.1.names().collect();
+    let lost = with.1.names().filter(|name| !before.contains(name));
+    let lost: Vec<_> = lost.map(str::to_owned).collect();
     match (without.0 == with.0, lost.is_empty()) {
         (false, true) => Outcome::Carried,
         (false, false) => Outcome::Partly(lost),

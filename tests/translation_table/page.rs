@@ -41,7 +41,7 @@ It is made by a test that says each feature to each dialect and looks at what ar
 What is dropped is told in the answer's `x-levity-dropped` header and in the log.
 A stream's head is out before its end is known, so what only the end of a stream drops is in the log alone.
 With `proxy.strict: true`, a drop in a request is a 400 as well.
-A field that no dialect documents is ignored.
+A field that the gateway does not know, new or misspelt, is dropped and told by its place: `reasoning.mode`, `temprature`.
 ";
 
 /// A page that grows.
@@ -117,7 +117,7 @@ impl Table {
     }
 
     fn cell(&mut self, outcome: &Outcome) -> String {
-        let fields = |names: &[&str]| {
+        let fields = |names: &[String]| {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             names.join(", ")
         };

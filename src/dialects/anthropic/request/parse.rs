@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde_json::de::SliceRead;
+
 use super::blame;
 use super::conversation::Conversation;
-use crate::dialects::Path;
 use crate::dialects::anthropic::hosted_kind;
 use crate::dialects::anthropic::wire::read;
+use crate::dialects::{Path, unread};
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::request::{
@@ -16,27 +18,48 @@ use crate::ir::request::{
 
 /// Reads a client's request.
 pub fn parse<'a>(body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> {
-    let wire = read(body)?;
+    let (wire, unread) = read(body)?;
     if wire.max_tokens.is_none() {
         return Err(Error::invalid(
             "max_tokens",
             "field required: the tokens of the answer at most",
         ));
     }
-    request(body, wire)
+    request(body, wire, unread)
 }
 
 /// Reads a request whose tokens are to be counted: `max_tokens` may be missing.
 /// <https://docs.anthropic.com/en/api/messages-count-tokens>
 pub fn parse_count(body: &[u8]) -> Result<Request<'_>, Error> {
-    request(body, read(body)?)
+    let (wire, unread) = read(body)?;
+    request(body, wire, unread)
 }
 
-fn read(body: &[u8]) -> Result<read::Request<'_>, Error> {
-    serde_json::from_slice(body).map_err(|error| blame::of(body, &error))
+/// Fields that say nothing another provider could miss: the blocks of hosted tools, of fallbacks and of tools that come and
+/// go are told as a whole.
+const NEEDLESS: [&str; 9] = [
+    "messages.content.content.encrypted_content",
+    "messages.content.content.page_age",
+    "messages.content.content.url",
+    "messages.content.from",
+    "messages.content.server_name",
+    "messages.content.to",
+    "messages.content.tool",
+    "messages.content.trigger",
+    "system.tool",
+];
+
+fn read(body: &[u8]) -> Result<(read::Request<'_>, Losses), Error> {
+    let mut unread = Losses::default();
+    let wire = unread::read(SliceRead::new(body), &NEEDLESS, &mut unread);
+    Ok((wire.map_err(|error| blame::of(body, &error))?, unread))
 }
 
-fn request<'a>(body: &'a [u8], mut wire: read::Request<'a>) -> Result<Request<'a>, Error> {
+fn request<'a>(
+    body: &'a [u8],
+    mut wire: read::Request<'a>,
+    mut unsaid: Losses,
+) -> Result<Request<'a>, Error> {
     let model = wire.model.take().map(|model| model.0).filter(|model| !model.is_empty());
     let Some(model) = model else { return Err(Error::invalid("model", "field required")) };
     let messages = wire.messages.take().unwrap_or_default();
@@ -50,7 +73,8 @@ fn request<'a>(body: &'a [u8], mut wire: read::Request<'a>) -> Result<Request<'a
     for (index, message) in messages.into_iter().enumerate() {
         conversation.message(index, message)?;
     }
-    let (turns, mut unsaid) = conversation.finish();
+    let (turns, untold) = conversation.finish();
+    unsaid.extend(&untold);
     leave_unsaid(&wire, &mut unsaid);
     let tools = tools(wire.tools.take().unwrap_or_default(), &mut unsaid)?;
     let parallel_tool_calls = wire
@@ -130,6 +154,9 @@ fn tools<'a>(tools: Vec<read::Tool<'a>>, unsaid: &mut Losses) -> Result<Vec<Tool
         } else if kind == "custom" {
             read.push(Tool::Function(function(index, tool)?));
         } else {
+            if tool.strict == Some(true) {
+                unsaid.drop("strict");
+            }
             read.push(Tool::Hosted(hosted(tool)));
         }
     }

@@ -6,16 +6,23 @@ mod medium;
 mod tools;
 mod turns;
 
-use crate::dialects::Path;
+use serde_json::de::SliceRead;
+
 use crate::dialects::gemini::wire;
+use crate::dialects::{Path, unread};
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::request::{ReplyForm, Request, Role};
 
+/// Fields that say nothing another provider could miss: the model stands in the path.
+const NEEDLESS: [&str; 1] = ["model"];
+
 /// Reads the body; model and stream stand in the path.
 pub(super) fn request<'a>(body: &'a [u8], path: Path<'a>) -> Result<Request<'a>, Error> {
+    let mut unread = Losses::default();
     let mut wire: wire::request::Request<'a> =
-        serde_json::from_slice(body).map_err(|error| locate::bad_request(body, &error))?;
+        unread::read(SliceRead::new(body), &NEEDLESS, &mut unread)
+            .map_err(|error| locate::bad_request(body, &error))?;
     if let Some(wrapped) = wire.wrapped.take() {
         wire = *wrapped;
     }
@@ -24,6 +31,7 @@ pub(super) fn request<'a>(body: &'a [u8], path: Path<'a>) -> Result<Request<'a>,
         stream: path.stream,
         reply: ReplyForm { array_stream: path.array_stream, ..ReplyForm::default() },
         service_tier: wire.service_tier.take().map(|tier| tier.0),
+        unsaid: unread,
         ..Request::default()
     };
     note_unsaid(&wire, &mut request.unsaid);

@@ -8,8 +8,11 @@ mod fault;
 
 use std::borrow::Cow;
 
+use serde_json::de::StrRead;
+
 use crate::dialects::openai_chat::response::{CUSTOM, FUNCTION_CALL};
 use crate::dialects::openai_chat::wire::{OrText, Str, request as wire};
+use crate::dialects::unread;
 use crate::ir::Text;
 use crate::ir::error::{Error, ErrorKind};
 use crate::ir::losses::Losses;
@@ -17,15 +20,22 @@ use crate::ir::request::{
     Amount, Effort, Format, Reasoning, ReplyForm, Request, Sampling, Verbosity,
 };
 
+/// Fields that say nothing another provider could miss: a call is what its other members say, and stands where it stands;
+/// a translated stream is padded in no case.
+const NEEDLESS: [&str; 3] =
+    ["messages.tool_calls.type", "messages.tool_calls.index", "stream_options.include_obfuscation"];
+
 /// Reads a request's body.
 pub(super) fn request(body: &[u8]) -> Result<Request<'_>, Error> {
     let body = std::str::from_utf8(body).map_err(|error| {
         let why = format!("the request body is not UTF-8: {error}");
         Error::new(ErrorKind::InvalidRequest, why)
     })?;
-    let wire: wire::Request<'_> =
-        serde_json::from_str(body).map_err(|error| fault::of(body, &error))?;
+    let mut unread = Losses::default();
+    let wire: wire::Request<'_> = unread::read(StrRead::new(body), &NEEDLESS, &mut unread)
+        .map_err(|error| fault::of(body, &error))?;
     let mut unsaid = unsaid(&wire);
+    unsaid.extend(&unread);
     let reasoning = reasoning(&wire)?;
     let reply = reply(&wire);
     let (tools, tool_choice) = tools::parse(&wire, &mut unsaid)?;

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde_json::de::SliceRead;
 use serde_json::value::RawValue;
 
 use super::items::Talk;
 use super::{echo, locate, tools};
-use crate::dialects::Path;
 use crate::dialects::openai_responses::{BUILT_IN, wire};
+use crate::dialects::{Path, unread};
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::request::{
@@ -15,10 +16,32 @@ use crate::ir::request::{
 };
 use wire::text::{Str, TextOr};
 
+/// Fields that say nothing another provider could miss: a translated stream is padded in no case, and the items of hosted
+/// tools are told as a whole.
+const NEEDLESS: [&str; 15] = [
+    "stream_options",
+    "input.acknowledged_safety_checks",
+    "input.actions",
+    "input.approval_request_id",
+    "input.approve",
+    "input.code",
+    "input.container_id",
+    "input.error",
+    "input.outputs",
+    "input.pending_safety_checks",
+    "input.queries",
+    "input.reason",
+    "input.results",
+    "input.server_label",
+    "input.created_by",
+];
+
 /// Reads a client's request.
 pub fn parse<'a>(body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> {
+    let mut unread = Losses::default();
     let mut wire: wire::request::Request<'a> =
-        serde_json::from_slice(body).map_err(|error| locate::fault(body, &error))?;
+        unread::read(SliceRead::new(body), &NEEDLESS, &mut unread)
+            .map_err(|error| locate::fault(body, &error))?;
     let Some(model) = wire.model.take().filter(|model| !model.0.is_empty()) else {
         return Err(Error::invalid("model", "model is required"));
     };
@@ -27,6 +50,7 @@ pub fn parse<'a>(body: &'a [u8], _path: Path<'a>) -> Result<Request<'a>, Error> 
     let echo = echo::members(&wire, &mut raws);
 
     let mut losses = unsaid(&wire);
+    losses.extend(&unread);
     let mut tools = Vec::new();
     for (index, tool) in wire.tools.take().unwrap_or_default().into_iter().enumerate() {
         tools::declare(tool, None, &format!("tools.{index}"), &mut tools, &mut losses)?;
