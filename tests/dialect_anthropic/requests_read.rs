@@ -80,6 +80,36 @@ fn a_request_with_everything() {
     assert_eq!(request.unsaid.refused, []);
 }
 
+/// Whatever is not read is told by its place, and what is wanted of citations by its name.
+#[test]
+fn what_is_left_out_is_told() {
+    let said = json!([{"role": "user", "content": [
+        {"type": "text", "text": "a", "odd": 1},
+        {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "b"}],
+            "citations": {"enabled": true}}]}]);
+    let cited = json!([{"type": "text", "text": "a", "citations": [{"type": "char_location"}]}]);
+    let search = json!([{"type": "web_search_20260318", "name": "web_search", "response_inclusion": "full", "strict": true}]);
+    for (fields, told) in [
+        (json!({"messages": said}), vec!["citations", "messages.content.odd"]),
+        (json!({"system": cited}), vec!["citations"]),
+        (json!({"tools": search}), vec!["strict", "tools.response_inclusion"]),
+        (
+            json!({"thinking": {"type": "enabled", "budget_tokens": 2000, "block_binding": {"prefix_mismatch_behavior": "error"}}}),
+            vec!["thinking.block_binding"],
+        ),
+        (
+            json!({"output_config": {"task_budget": {"total": 9}}}),
+            vec!["output_config.task_budget"],
+        ),
+        (json!({"fallback_credit_token": "t"}), vec!["fallback_credit_token"]),
+        (json!({"fallback_credit_token": null, "new": [], "metadata": {}}), vec![]),
+    ] {
+        let body = body(&fields);
+        let request = parse(&body).unwrap();
+        assert_eq!(request.unsaid.names().collect::<Vec<_>>(), told, "{fields}");
+    }
+}
+
 #[test]
 fn fields_at_fault() {
     let cases = [

@@ -48,6 +48,29 @@ fn errors_name_the_field() {
     }
 }
 
+/// Whatever is not read is told by its place; what would change the answer's form or language is refused.
+#[test]
+fn what_is_left_out_is_told() {
+    let asked = |config: serde_json::Value| {
+        let body = json!({"model": "models/m", "contents": [{"parts": [{"text": "x", "partMetadata": {"a": 1}}]}], "generationConfig": config});
+        let text = body.to_string();
+        let unsaid = parse(text.as_bytes()).unwrap().unsaid;
+        let names: Vec<String> = unsaid.names().map(str::to_owned).collect();
+        let refused = unsaid.refused.into_iter().map(|(field, _)| field);
+        (names, refused.collect::<Vec<_>>())
+    };
+    let always = "contents.parts.partMetadata".to_owned();
+    let (names, refused) = asked(json!({"temprature": 1, "responseFormat": {"text": {}}}));
+    assert_eq!((names, refused.len()), (vec![always, "generationConfig.temprature".into()], 0));
+    for (config, field) in [
+        (json!({"responseFormat": {"audio": {"mimeType": "AUDIO_WAV"}}}), "responseFormat.audio"),
+        (json!({"response_format": {"image": {}}}), "responseFormat.image"),
+        (json!({"translationConfig": {"targetLanguageCode": "fr"}}), "translationConfig"),
+    ] {
+        assert_eq!(asked(config).1, [format!("generationConfig.{field}")]);
+    }
+}
+
 #[test]
 fn tool_choice_in_all_forms() {
     for (config, choice) in [

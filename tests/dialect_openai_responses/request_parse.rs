@@ -92,7 +92,7 @@ fn messages() {
             r#"System: "From now on French.""#,
         ]
     );
-    assert!(request.unsaid.is_empty());
+    assert!(request.unsaid.names().eq(["input.phase"]));
     let text = with("stream", json!(true));
     let request = parse_request(&text).unwrap();
     assert_eq!(said(&request.turns), [r#"User: "Hi""#]);
@@ -505,13 +505,45 @@ fn what_the_ir_has_no_word_for() {
             "",
             "input.0.content.0",
         ),
-        ("some_new_field", json!(1), "", ""),
+        ("some_new_field", json!(1), "some_new_field", ""),
+        ("reasoning", json!({"mode": "pro"}), "reasoning.mode", ""),
+        (
+            "input",
+            json!([{"role": "user", "content": "Hi"},
+                {"type": "additional_tools", "tools": [{"type": "function", "name": "f", "odd": 1}]}]),
+            "input.tools.odd",
+            "",
+        ),
+        (
+            "input",
+            json!([{"role": "assistant", "content": [{"type": "output_text", "text": "A", "annotations": [{"type": "url_citation"}]}]}]),
+            "citations",
+            "",
+        ),
+        (
+            "tools",
+            json!([{"type": "code_interpreter", "container": "cntr_1"}]),
+            "",
+            "tools.container",
+        ),
+        (
+            "tools",
+            json!([{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}}]),
+            "",
+            "tools.container",
+        ),
+        (
+            "tools",
+            json!([{"type": "code_interpreter", "container": {"type": "auto", "memory_limit": "4g"}}]),
+            "tools.container.memory_limit",
+            "",
+        ),
         ("stream_options", json!({"include_obfuscation": true}), "", ""),
     ];
     for (member, value, dropped, refused) in cases {
         let text = with(member, value);
         let unsaid = parse_request(&text).unwrap().unsaid;
-        let lost: Vec<&str> = unsaid.dropped.iter().copied().collect();
+        let lost: Vec<&str> = unsaid.names().collect();
         assert_eq!(lost.first().copied().unwrap_or_default(), dropped, "{text}");
         let field = unsaid.refused.first().map(|(field, _)| field.as_str());
         assert_eq!(field.unwrap_or_default(), refused, "{text}");

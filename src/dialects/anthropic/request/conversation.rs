@@ -106,6 +106,7 @@ impl<'a> Conversation<'a> {
         self.unsaid.drop_some(&block.cache_control, "cache_control");
         match block.kind.as_ref().map_or("", |kind| &kind.0) {
             "text" => {
+                self.cited(&block);
                 let text = block.text.ok_or_else(|| at.missing("text"))?;
                 self.system_text(text.0, parts);
             }
@@ -194,7 +195,12 @@ impl<'a> Conversation<'a> {
             }
             "tool_use" => parts.push(Part::ToolCall(self.call(block, at)?)),
             "tool_result" => parts.push(Part::ToolResult(self.result(block, at)?)),
-            "search_result" => parts.push(Part::Text(search_result(&block).into())),
+            "search_result" => {
+                if citations_wanted(&block) {
+                    self.unsaid.drop("citations");
+                }
+                parts.push(Part::Text(search_result(&block).into()));
+            }
             "tool_reference" => {
                 let name = block.tool_name.ok_or_else(|| at.missing("tool_name"))?;
                 parts.push(Part::Text(name.0));
@@ -219,14 +225,19 @@ impl<'a> Conversation<'a> {
     }
 
     fn text(&mut self, block: Block<'a>, at: At, parts: &mut Vec<Part<'a>>) -> Result<(), Error> {
-        if block.citations.is_some_and(|citations| citations.get() != "[]") {
-            self.unsaid.drop("citations");
-        }
+        self.cited(&block);
         let text = block.text.ok_or_else(|| at.missing("text"))?.0;
         if !text.is_empty() {
             parts.push(Part::Text(text));
         }
         Ok(())
+    }
+
+    /// What a text cites has no form elsewhere.
+    fn cited(&mut self, block: &Block<'a>) {
+        if block.citations.is_some_and(|citations| !matches!(citations.get(), "[]" | "null")) {
+            self.unsaid.drop("citations");
+        }
     }
 
     fn document(
@@ -235,13 +246,12 @@ impl<'a> Conversation<'a> {
         at: At,
         parts: &mut Vec<Part<'a>>,
     ) -> Result<(), Error> {
+        let cite = citations_wanted(&block);
         let Some(Place::Medium(mut medium)) = block.source else {
             return Err(at.missing("source"));
         };
-        let config = block.citations.map(|config| serde_json::from_str(config.get()));
-        let config: CitationsConfig = config.and_then(Result::ok).unwrap_or_default();
         if medium.kind.as_ref().is_some_and(|kind| kind.0 == "content") {
-            if config.enabled == Some(true) {
+            if cite {
                 self.unsaid.drop("citations");
             }
             return match medium.content.take() {
@@ -264,7 +274,7 @@ impl<'a> Conversation<'a> {
             mime,
             name: block.title.map(|title| title.0),
             context: block.context.map(|context| context.0),
-            cite: config.enabled.unwrap_or(false),
+            cite,
         }));
         Ok(())
     }
@@ -411,6 +421,13 @@ fn place<'a>(medium: Medium<'a>, at: At) -> Result<(Source<'a>, Option<Text<'a>>
         }
     };
     Ok((source, mime))
+}
+
+/// Whether the answer should cite a document or a search result.
+fn citations_wanted(block: &Block<'_>) -> bool {
+    let config = block.citations.map(|config| serde_json::from_str(config.get()));
+    let config: CitationsConfig = config.and_then(Result::ok).unwrap_or_default();
+    config.enabled.unwrap_or(false)
 }
 
 /// A search result that the client gives, as text: no other provider has a block for it.

@@ -265,7 +265,8 @@ fn output_format<'r>(format: &'r Format<'_>, losses: &mut Losses) -> Option<Outp
             losses.drop("response_format");
             None
         }
-        Format::JsonSchema { schema, .. } => {
+        Format::JsonSchema { schema, description, .. } => {
+            losses.drop_some(description, "response_format.description");
             Some(OutputFormat { kind: "json_schema", schema: schema::of_answer(schema) })
         }
     }

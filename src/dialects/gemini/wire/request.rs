@@ -198,6 +198,8 @@ pub(crate) struct GenerationConfig<'a> {
     pub(crate) response_modalities: Option<Vec<Word<'a>>>,
     #[serde(alias = "speech_config", skip_serializing)]
     pub(crate) speech_config: Option<Present>,
+    #[serde(alias = "translation_config", skip_serializing)]
+    pub(crate) translation_config: Option<Present>,
     #[serde(alias = "image_config", skip_serializing)]
     pub(crate) image_config: Option<Present>,
     #[serde(alias = "media_resolution", skip_serializing)]
@@ -210,6 +212,8 @@ pub(crate) struct GenerationConfig<'a> {
 pub(crate) struct ResponseFormat<'a> {
     #[serde(borrow)]
     pub(crate) text: Option<TextFormat<'a>>,
+    pub(crate) audio: Option<Present>,
+    pub(crate) image: Option<Present>,
 }
 
 /// The form of the answer's text.

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde_json::de::StrRead;
 use serde_json::value::RawValue;
 
 use super::parse::Raws;
 use super::{locate, media, tools};
 use crate::dialects::openai_responses::{BUILT_IN, hosted_kind, wire};
+use crate::dialects::unread;
 use crate::ir::Text;
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
@@ -308,8 +310,13 @@ impl<'a> Talk<'a> {
     fn loaded_tools(&mut self, raw: Option<&'a RawValue>, path: &str) -> Result<(), Error> {
         let Some(raw) = raw else { return Ok(()) };
         let field = format!("{path}.tools");
+        let mut unread = Losses::default();
         let loaded: Vec<wire::request::Tool<'a>> =
-            serde_json::from_str(raw.get()).map_err(|error| locate::at(&field, &error))?;
+            unread::read(StrRead::new(raw.get()), &[], &mut unread)
+                .map_err(|error| locate::at(&field, &error))?;
+        for place in unread.unread {
+            self.losses.leave_unread(format!("input.tools.{place}"));
+        }
         let mut out = Vec::new();
         for (index, tool) in loaded.into_iter().enumerate() {
             tools::declare(tool, None, &format!("{field}.{index}"), &mut out, &mut self.losses)?;

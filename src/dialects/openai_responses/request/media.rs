@@ -37,6 +37,9 @@ fn read<'a>(
     losses: &mut Losses,
 ) -> Result<Option<Part<'a>>, Error> {
     losses.drop_some(&part.prompt_cache_breakpoint, "prompt_cache_breakpoint");
+    if part.annotations.is_some_and(|sources| !matches!(sources.get(), "[]" | "null")) {
+        losses.drop("citations");
+    }
     match part.kind.as_str() {
         "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
             let Some(text) = part.text.0 else {

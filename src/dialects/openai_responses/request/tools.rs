@@ -52,11 +52,25 @@ pub(super) fn declare<'a>(
         "tool_search" => losses.drop("tool_search"),
         kind if kind.starts_with("web_search") => web_search(tool, out, losses),
         kind => {
+            refuse_kept(tool.container.as_ref(), losses);
             let (kind, name) = (hosted_tool(kind), tool.kind.0);
             out.push(hosted(kind, name));
         }
     }
     Ok(())
+}
+
+/// Code that is to run beside what the provider keeps cannot run elsewhere.
+fn refuse_kept(container: Option<&WordOr<'_, wire::request::Container<'_>>>, losses: &mut Losses) {
+    let keeps = match container {
+        None => false,
+        Some(WordOr::Word(id)) => !id.is_empty(),
+        Some(WordOr::Object(new)) => new.file_ids.as_ref().is_some_and(|files| !files.is_empty()),
+    };
+    if keeps {
+        let reason = "the container's files are kept by OpenAI; send them with the conversation";
+        losses.refuse("tools.container", reason);
+    }
 }
 
 /// The namespace and the name under which a tool is called; `None` for one that the provider runs.

@@ -146,6 +146,9 @@ pub struct Tool<'a> {
     /// `shell`: where it runs.
     #[serde(default, borrow)]
     pub environment: Option<WordOr<'a, Environment<'a>>>,
+    /// `code_interpreter`: the id of a container, or what a new one is to hold.
+    #[serde(default, borrow)]
+    pub container: Option<WordOr<'a, Container<'a>>>,
     /// `web_search`: where to search.
     #[serde(default, borrow)]
     pub filters: Option<Filters<'a>>,
@@ -164,6 +167,17 @@ pub struct Tool<'a> {
     /// The form of the tool's answer.
     #[serde(default)]
     pub output_schema: Option<IgnoredAny>,
+}
+
+/// A new container of the provider's, in which it runs code.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Container<'a> {
+    /// `auto`.
+    #[serde(rename = "type", default, borrow)]
+    pub kind: Loose<'a>,
+    /// Files kept by the provider, which are put into it.
+    #[serde(default)]
+    pub file_ids: Option<Vec<IgnoredAny>>,
 }
 
 /// Where to search the web, or files (whose filters are something else).

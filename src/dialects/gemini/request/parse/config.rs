@@ -78,6 +78,9 @@ fn effort(level: &Word<'_>) -> Result<Option<Effort>, Error> {
     })
 }
 
+/// Why other media than text are refused as an answer.
+const MEDIA: &str = "images and sound in the answer are made by Gemini accounts alone";
+
 /// Settings of media, in and out.
 fn note_media(request: &mut Request<'_>, config: &GenerationConfig<'_>) {
     let unsaid = &mut request.unsaid;
@@ -87,8 +90,19 @@ fn note_media(request: &mut Request<'_>, config: &GenerationConfig<'_>) {
     let modalities = config.response_modalities.as_deref().unwrap_or_default();
     let is_text = |word: &Word<'_>| word.is("TEXT", 1) || word.is("MODALITY_UNSPECIFIED", 0);
     if !modalities.iter().all(is_text) {
-        let reason = "images and sound in the answer are made by Gemini accounts alone";
-        unsaid.refuse("generationConfig.responseModalities", reason);
+        unsaid.refuse("generationConfig.responseModalities", MEDIA);
+    }
+    let format = config.response_format.as_ref();
+    if format.is_some_and(|format| format.audio.is_some()) {
+        unsaid.refuse("generationConfig.responseFormat.audio", MEDIA);
+    }
+    if format.is_some_and(|format| format.image.is_some()) {
+        unsaid.refuse("generationConfig.responseFormat.image", MEDIA);
+    }
+    if config.translation_config.is_some() {
+        let reason =
+            "the language of an answer is set for Gemini accounts alone: ask for it in words";
+        unsaid.refuse("generationConfig.translationConfig", reason);
     }
 }
 

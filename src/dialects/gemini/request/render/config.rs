@@ -94,6 +94,9 @@ fn write_format<'r>(
     format: &'r Format<'_>,
     config: &mut GenerationConfig<'r>,
 ) {
+    if let Format::JsonSchema { description, .. } = format {
+        page.losses.drop_some(description, "response_format.description");
+    }
     match format {
         Format::Text => return,
         Format::JsonObject => {}
