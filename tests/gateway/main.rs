@@ -19,8 +19,8 @@ mod auth;
 
 mod routes;
 
-mod stored;
 mod clients;
+mod stored;
 
 mod models;
 
