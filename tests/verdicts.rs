@@ -183,3 +183,24 @@ fn a_server_without_a_counter_is_no_worse_for_it() {
     assert_eq!(verdict(400, "{}"), Outcome::ClientFault);
     assert_eq!(verdict(401, "{}"), Outcome::Rejected);
 }
+
+#[test]
+fn a_server_without_embeddings_is_no_worse_for_it() {
+    let verdict = |status, body: &str| {
+        let status = StatusCode::from_u16(status).unwrap();
+        let headers = &HeaderMap::new();
+        let answer = Answer { provider: Provider::Custom, status, headers, body: body.as_bytes() };
+        judge(&answer, Now::read()).on_embedding(status).outcome
+    };
+    let no_model = r#"{"error":{"code":404,"message":"models/m is not found, or is not supported for embedContent","status":"NOT_FOUND"}}"#;
+    for (status, body) in [
+        (404, "404 page not found"),
+        (404, no_model),
+        (405, r#"{"detail":"Method Not Allowed"}"#),
+        (501, ""),
+    ] {
+        assert_eq!(verdict(status, body), Outcome::Unfit, "{status} {body}");
+    }
+    assert_eq!(verdict(400, "{}"), Outcome::ClientFault);
+    assert_eq!(verdict(401, "{}"), Outcome::Rejected);
+}

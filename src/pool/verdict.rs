@@ -121,9 +121,23 @@ impl Verdict {
     /// The verdict on a count, which many servers of a dialect have no path for: that says nothing of their answers.
     #[must_use]
     pub const fn on_count(self, status: StatusCode) -> Self {
+        self.beside_answers(status, "the server counts no tokens")
+    }
+
+    /// The verdict on embeddings, which many servers of a dialect have no path for either, and models that answer in
+    /// words do not have: that says nothing of their answers.
+    #[must_use]
+    pub const fn on_embedding(self, status: StatusCode) -> Self {
+        if matches!(self.outcome, Outcome::Missing) {
+            return Self { outcome: Outcome::Unfit, ..self };
+        }
+        self.beside_answers(status, "the server has no embeddings")
+    }
+
+    const fn beside_answers(self, status: StatusCode, note: &'static str) -> Self {
         match (status.as_u16(), self.outcome) {
             (404 | 405 | 501, Outcome::Failed { .. } | Outcome::ClientFault) => {
-                Self { outcome: Outcome::Unfit, note: "the server counts no tokens" }
+                Self { outcome: Outcome::Unfit, note }
             }
             _ => self,
         }
