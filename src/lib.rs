@@ -13,6 +13,8 @@ pub mod auth;
 pub mod json;
 pub mod route;
 
+pub mod embeddings;
+
 pub mod address;
 pub mod clock;
 pub mod pattern;

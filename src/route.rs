@@ -70,9 +70,14 @@ impl Operation {
         if let Self::Stored(path) = self { Some(path) } else { None }
     }
 
-    /// Whether the answer can be translated; the others go to accounts of the client's own dialect.
+    /// Whether a model answers in words, which every dialect has.
     pub const fn translatable(&self) -> bool {
         matches!(self, Self::Generate | Self::GenerateContent | Self::StreamGenerateContent)
+    }
+
+    /// Whether vectors are asked for.
+    pub const fn embeds(&self) -> bool {
+        matches!(self, Self::Embed | Self::BatchEmbed)
     }
 }
 

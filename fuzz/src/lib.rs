@@ -9,7 +9,11 @@ pub const ORIGIN: Origin<'static> = Origin { issuer: "a/b", id: "x1" };
 
 /// To whom a request is said.
 pub const fn target(subset: bool) -> Target<'static> {
-    Target { model: "m", issuer: "a/b", quirks: Quirks { schema_subset: subset } }
+    Target {
+        model: "m",
+        issuer: "a/b",
+        quirks: Quirks { schema_subset: subset, embed_config: subset },
+    }
 }
 
 /// Where a request was posted.

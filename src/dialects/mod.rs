@@ -86,6 +86,8 @@ pub struct Target<'a> {
 pub struct Quirks {
     /// Gemini: takes tool schemas in the OpenAPI subset alone (`parameters`), not as JSON Schema (Vertex AI).
     pub schema_subset: bool,
+    /// Gemini: asked for embeddings without the model's name, and with an `embedContentConfig` (Vertex AI).
+    pub embed_config: bool,
 }
 
 /// The account's side of an answer: who says it.

@@ -14,6 +14,7 @@ use super::{Reach, Want};
 use crate::config::{self, Dispatch};
 use crate::dialects::Dialect;
 use crate::dialects::count::Counter;
+use crate::embeddings::Api;
 use crate::pattern::{Pattern, Table};
 
 /// An account's place in the pool that gave it out: the file's order.
@@ -110,6 +111,7 @@ impl Account {
             Reach::OwnDialect => None,
             Reach::Translated => dialects.next(),
             Reach::Counted => dialects.find(|dialect| Counter::of(*dialect).is_some()),
+            Reach::Embedded => dialects.find(|dialect| Api::of(*dialect).is_some()),
         }
     }
 

@@ -18,6 +18,7 @@ use super::{Reach, Want};
 use crate::config::{Dispatch, Scheduling};
 use crate::dialects::Dialect;
 use crate::dialects::count::Counter;
+use crate::embeddings::Api;
 
 /// Every account that serves a model, in file order.
 ///
@@ -55,8 +56,10 @@ pub(super) struct Seat {
     clients: u8,
     /// those that it speaks,
     speaks: u8,
-    /// and those of them that count tokens.
+    /// those of them that count tokens,
     counts: u8,
+    /// and those that have embeddings.
+    embeds: u8,
 }
 
 /// One turn of weight 1.
@@ -281,6 +284,7 @@ impl Seat {
             clients: bits(&account.config.clients),
             speaks: bits(spoken),
             counts: bits(spoken.iter().filter(|own| Counter::of(**own).is_some())),
+            embeds: bits(spoken.iter().filter(|own| Api::of(**own).is_some())),
         })
     }
 
@@ -294,7 +298,9 @@ impl Seat {
             _ if self.speaks & client != 0 => Some(Speech::Own),
             Reach::Translated => Some(Speech::Foreign),
             Reach::Counted if self.counts != 0 => Some(Speech::Foreign),
-            Reach::Counted | Reach::OwnDialect => None,
+            Reach::Embedded if self.embeds & embeds_alike(want.client) != 0 => Some(Speech::Own),
+            Reach::Embedded if self.embeds != 0 => Some(Speech::Foreign),
+            Reach::Counted | Reach::Embedded | Reach::OwnDialect => None,
         }
     }
 
@@ -411,6 +417,15 @@ fn negative_log2(chance: u64) -> f64 {
     let share = ((chance << zeros) << 1) as f64 / 2_f64.powi(64);
     let bulge = share * (1.0 - share) * (0.4381 - 0.2367 * share + 0.0803 * share * share);
     f64::from(zeros) + 1.0 - share - bulge
+}
+
+/// The dialects that share a client's API for embeddings.
+const fn embeds_alike(client: Dialect) -> u8 {
+    match Api::of(client) {
+        Some(Api::OpenAi) => bit(Dialect::OpenAiChat) | bit(Dialect::OpenAiResponses),
+        Some(Api::Gemini) => bit(Dialect::Gemini),
+        None => 0,
+    }
 }
 
 const fn bit(dialect: Dialect) -> u8 {

@@ -92,6 +92,8 @@ pub enum Reach {
     Translated,
     /// Accounts that count tokens, in whatever dialect; those that speak the client's come first.
     Counted,
+    /// Accounts that have embeddings, in whatever dialect; those that have the client's own API for them come first.
+    Embedded,
 }
 
 impl Pool {

@@ -11,9 +11,11 @@ use super::handover::Answer;
 use super::live::Live;
 use super::reply::{declares, named};
 use super::upstream::Upstream;
+use super::vertex;
 use crate::clock::Now;
 use crate::config::Provider;
 use crate::dialects::{Dialect, Path, Quirks, Target};
+use crate::embeddings;
 use crate::ir::error::{Error, ErrorKind};
 use crate::ir::losses::Losses;
 use crate::pool::lease::Lease;
@@ -80,6 +82,8 @@ pub enum Plan {
     Translate(Box<Translation>),
     /// In the account's, and nothing but a number is asked.
     Count(Count),
+    /// In the account's, and vectors are asked.
+    Embed(Box<embeddings::Translation>),
 }
 
 /// Headers of a client that are for the gateway alone, or that belong to the credential that it replaces: with another's
@@ -116,7 +120,7 @@ impl Attempt {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the account is gone"))?;
         let dialect = lease.dialect();
         let mut losses = Losses::default();
-        let (plan, body, target) = if dialect == call.dialect && telling.forwards() {
+        let (plan, body, target) = if call.is_own_to(dialect) && telling.forwards() {
             let target = upstream.forward_target(dialect, call, lease.model());
             let account = &lease.account().config.name;
             (Plan::Forward, call.body_for(account, lease.model(), telling)?, target)
@@ -125,6 +129,11 @@ impl Attempt {
             losses = lost;
             let target = upstream.count_target(dialect, lease.model());
             (Plan::Count(count), body.into(), target)
+        } else if call.operation.embeds() {
+            let (embed, body, lost) = embedded(whose, call, &lease)?;
+            losses = lost;
+            let target = upstream.embed_target(dialect, &embed.operation(), lease.model());
+            (Plan::Embed(Box::new(embed)), body.into(), target)
         } else {
             let (translation, body, lost) = translated(whose, call, &lease, telling)?;
             losses = lost;
@@ -154,7 +163,7 @@ impl Attempt {
                 }
                 parts
             }
-            Plan::Translate(_) | Plan::Count(_) => {
+            Plan::Translate(_) | Plan::Count(_) | Plan::Embed(_) => {
                 let mut parts = fresh();
                 parts.method = Method::POST;
                 let accept = if call.stream { EVENT_STREAM } else { JSON };
@@ -239,6 +248,26 @@ fn counted(
     Ok((count, body, losses))
 }
 
+fn embedded(
+    whose: Whose<'_>,
+    call: &Call,
+    lease: &Lease,
+) -> Result<(embeddings::Translation, Vec<u8>, Losses), Error> {
+    let model = lease.model();
+    if lease.account().config.provider == Provider::Vertex && !vertex::embeds_content(model) {
+        let message = format!(
+            "Vertex AI has {model:?} under predict alone, which the gateway does not speak: ask for a gemini-embedding model"
+        );
+        return Err(Error::invalid("model", message));
+    }
+    let target = Target { model, issuer: NOBODY, quirks: quirks(lease) };
+    let client = (call.dialect, &call.operation);
+    let (embed, body, losses) =
+        embeddings::Translation::request(client, lease.dialect(), &call.asked, &call.body, target)?;
+    be_strict(whose, lease, &losses)?;
+    Ok((embed, body, losses))
+}
+
 /// Refuses what would be dropped, where the owner wants that.
 fn be_strict(whose: Whose<'_>, lease: &Lease, losses: &Losses) -> Result<(), Error> {
     let Some(field) = losses.names().next().filter(|_| whose.live.config.proxy.strict) else {
@@ -265,5 +294,6 @@ fn issuer(dialect: Dialect, provider: Provider) -> String {
 
 /// What a lease's account does otherwise than its dialect says.
 fn quirks(lease: &Lease) -> Quirks {
-    Quirks { schema_subset: lease.account().config.provider == Provider::Vertex }
+    let is_vertex = lease.account().config.provider == Provider::Vertex;
+    Quirks { schema_subset: is_vertex, embed_config: is_vertex }
 }

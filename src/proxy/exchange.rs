@@ -21,6 +21,7 @@ use super::retry::Next;
 use super::{CLIENT_LEFT, STOPPED, hedge};
 use crate::clock::Now;
 use crate::dialects::Dialect;
+use crate::embeddings::{self, Api};
 use crate::ir::error::Error;
 use crate::ir::losses::Losses;
 use crate::ir::usage::Usage;
@@ -282,6 +283,12 @@ impl Call {
         }
     }
 
+    /// Whether an account's dialect has the client's own words for it. Embeddings are the same in both of OpenAI's.
+    pub fn is_own_to(&self, dialect: Dialect) -> bool {
+        let embeds_alike = || Api::of(dialect) == Api::of(self.dialect);
+        dialect == self.dialect || (self.operation.embeds() && embeds_alike())
+    }
+
     /// Whether the answer is a stream that is one JSON array: Gemini without `alt=sse`.
     pub fn array_stream(&self) -> bool {
         self.operation == Operation::StreamGenerateContent && !self.asks_for_sse()
@@ -297,7 +304,7 @@ impl Call {
     /// stays. What the request goes on from is put in where the account does not have it.
     pub fn body_for(&self, account: &str, model: &str, telling: Telling) -> Result<Bytes, Error> {
         let Some(turn) = &self.turn else {
-            return Ok(with_model(self, &self.body, &self.model_at, model));
+            return Ok(self.plain_body(model));
         };
         let audience = Audience::Account(account);
         let body = match telling {
@@ -305,10 +312,18 @@ impl Call {
             Telling::AsAsked | Telling::Unsealed | Telling::Respelt => turn.body(audience),
         };
         if body.as_ptr() == self.body.as_ptr() {
-            return Ok(with_model(self, &self.body, &self.model_at, model));
+            return Ok(self.plain_body(model));
         }
         let said = super::receive::said(&body)?;
         Ok(with_model(self, &body, &said.model_at, model))
+    }
+
+    fn plain_body(&self, model: &str) -> Bytes {
+        let batch = self.operation == Operation::BatchEmbed && model != self.asked;
+        match batch.then(|| embeddings::with_model(&self.body, model)).flatten() {
+            Some(batch) => batch.into(),
+            None => with_model(self, &self.body, &self.model_at, model),
+        }
     }
 }
 

@@ -123,7 +123,7 @@ impl Reply {
             Form::Whole(BytesMut::new())
         } else {
             match &attempt.plan {
-                Plan::Count(_) => Form::Whole(BytesMut::new()),
+                Plan::Count(_) | Plan::Embed(_) => Form::Whole(BytesMut::new()),
                 Plan::Forward => {
                     let array = !is_event_stream(&head);
                     let origin = Origin { issuer: "", id };
@@ -272,13 +272,15 @@ impl Reply {
         let mut verdict = verdict::judge(&answer, now);
         if call.operation == Operation::CountTokens {
             verdict = verdict.on_count(status);
+        } else if call.operation.embeds() {
+            verdict = verdict.on_embedding(status);
         }
         let dialect = speaker(&body, attempt.lease.dialect());
         let mut error = dialects::parse_error(dialect, status.as_u16(), &body);
         if let Some(wait) = verdict.retry_after(now) {
             error.retry_after = Some(wait);
         }
-        let raw = (dialect == call.dialect && is_error_body(&body)).then_some(body);
+        let raw = (call.is_own_to(dialect) && is_error_body(&body)).then_some(body);
         Trouble { verdict, error, raw }
     }
 
@@ -298,35 +300,48 @@ impl Reply {
                 let head = self.forwarded_head(Some(body.len()));
                 Step::Begin(Box::new(head), body)
             }
-            Plan::Translate(translation) => match translation.answer(&body) {
-                Ok((body, losses, usage)) => {
-                    self.usage = usage;
-                    self.losses.extend(&losses);
-                    let head = self.fresh_head("application/json", Some(body.len()));
-                    Step::Begin(Box::new(head), body.into())
-                }
-                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt))),
-            },
-            Plan::Count(count) => match count.answer(&body) {
-                Ok(body) => {
-                    let head = self.fresh_head("application/json", Some(body.len()));
-                    Step::Begin(Box::new(head), body.into())
-                }
-                Err(error) => Step::Failed(Box::new(self.said_no(error, &body, attempt))),
-            },
+            Plan::Translate(translation) => self.anew(translation.answer(&body), &body, attempt),
+            Plan::Embed(translation) => self.anew(translation.answer(&body), &body, attempt),
+            Plan::Count(count) => {
+                let answer = count.answer(&body).map(|body| (body, Losses::default(), None));
+                self.anew(answer, &body, attempt)
+            }
+        }
+    }
+
+    /// A whole answer that was said anew for the client.
+    fn anew(
+        &mut self,
+        answer: Result<(Vec<u8>, Losses, Option<Usage>), Error>,
+        body: &[u8],
+        attempt: &Attempt,
+    ) -> Step {
+        match answer {
+            Ok((body, losses, usage)) => {
+                self.usage = usage;
+                self.losses.extend(&losses);
+                let head = self.fresh_head("application/json", Some(body.len()));
+                Step::Begin(Box::new(head), body.into())
+            }
+            Err(error) => Step::Failed(Box::new(self.said_no(error, body, attempt))),
         }
     }
 
     /// Reads the usage of a forwarded answer; gives the way out where it is no answer at all.
     fn look_over(&mut self, body: &Bytes, call: &Call, attempt: &Attempt) -> Option<Step> {
-        if !call.operation.translatable() {
+        if !call.operation.translatable() && !call.operation.embeds() {
             return None;
         }
         let counted = match call.dialect {
             Dialect::Gemini => &*USAGE_METADATA,
             Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => &*USAGE,
         };
-        if let Some(usage) = json::late_member(body, counted)
+        let late = json::late_member(body, counted);
+        if call.operation.embeds() {
+            self.usage = late.and_then(|usage| dialects::parse_usage(call.dialect, usage));
+            return None;
+        }
+        if let Some(usage) = late
             && ERROR.find(body).is_none()
         {
             self.usage = dialects::parse_usage(call.dialect, usage);

@@ -145,7 +145,8 @@ const fn reach(operation: &Operation) -> Reach {
             Reach::Translated
         }
         Operation::CountTokens => Reach::Counted,
-        Operation::Embed | Operation::BatchEmbed | Operation::Stored(_) => Reach::OwnDialect,
+        Operation::Embed | Operation::BatchEmbed => Reach::Embedded,
+        Operation::Stored(_) => Reach::OwnDialect,
     }
 }
 

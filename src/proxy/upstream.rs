@@ -146,6 +146,19 @@ impl Upstream {
         })
     }
 
+    /// Path of embeddings that are asked of another API than the client's.
+    pub fn embed_target(
+        &self,
+        dialect: Dialect,
+        operation: &Operation,
+        model: &str,
+    ) -> Result<Uri, InvalidUri> {
+        Uri::try_from(match &self.vertex {
+            Some(vertex) => vertex.path(dialect, operation, model, Form::Whole),
+            None => self.path(dialect, operation, model, "v1beta"),
+        })
+    }
+
     /// The path that most requests have, made once; `None` where the model is part of it.
     fn generates_at(&self, dialect: Dialect, operation: &Operation) -> Option<Uri> {
         let slot = match dialect {
@@ -183,7 +196,9 @@ impl Upstream {
     fn path(&self, dialect: Dialect, operation: &Operation, model: &str, version: &str) -> String {
         let base = self.base.as_str();
         match dialect {
-            Dialect::OpenAiChat if *operation == Operation::Embed => format!("{base}/embeddings"),
+            Dialect::OpenAiChat | Dialect::OpenAiResponses if operation.embeds() => {
+                format!("{base}/embeddings")
+            }
             Dialect::OpenAiChat => format!("{base}/chat/completions"),
             Dialect::OpenAiResponses if *operation == Operation::CountTokens => {
                 format!("{base}/responses/input_tokens")

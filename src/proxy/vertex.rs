@@ -167,6 +167,12 @@ pub fn is_unknown_field(error: &Error) -> bool {
     error.status == 400 && error.message.contains("Unknown name")
 }
 
+/// Whether a model has `embedContent` there; the others are under `predict`. Google's SDK tells them apart so.
+/// <https://github.com/googleapis/python-genai/blob/main/google/genai/_transformers.py>
+pub fn embeds_content(model: &str) -> bool {
+    model.contains("gemini")
+}
+
 /// A body as Vertex AI takes it.
 pub fn fit(dialect: Dialect, operation: &Operation, model: &str, body: Bytes) -> Bytes {
     let fitted = match (dialect, operation) {

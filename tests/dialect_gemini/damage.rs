@@ -8,7 +8,10 @@ use proptest::prelude::*;
 fn survive(body: &[u8]) {
     if let Ok(request) = parse(body) {
         for (model, schema_subset) in [("gemini-3-pro", true), ("x", false)] {
-            render(&request, Target { quirks: Quirks { schema_subset }, ..target(model) });
+            render(
+                &request,
+                Target { quirks: Quirks { schema_subset, ..Quirks::default() }, ..target(model) },
+            );
         }
     }
     if let Ok(response) = dialects::parse_response(Dialect::Gemini, body, ORIGIN) {

@@ -13,7 +13,7 @@ fn requests_are_read_and_written() {
         let request = parse(&body).unwrap();
         let mut text = outline::request(&request);
         for (model, schema_subset) in [("gemini-2.5-flash", false), ("gemini-3-pro", true)] {
-            let quirks = Quirks { schema_subset };
+            let quirks = Quirks { schema_subset, ..Quirks::default() };
             let (json, losses) = render(&request, Target { issuer: "", quirks, ..target(model) });
             let _ =
                 write!(text, "\n{model}, subset {schema_subset}, {losses:?}\n{}\n", pretty(&json));

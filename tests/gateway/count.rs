@@ -287,21 +287,3 @@ async fn a_model_that_nobody_serves_is_not_estimated() {
         refused(client, 404, &gateway.send(&count(client)).await);
     }
 }
-
-#[tokio::test]
-async fn embeddings_stay_in_their_dialect() {
-    let embed = || post("/v1/embeddings", json!({ "model": MODEL, "input": "hello" }).to_string());
-    let gemini = format!("/v1beta/models/{MODEL}:embedContent");
-    let body = json!({ "content": { "parts": [{ "text": "hello" }] } });
-    let gemini = || post(gemini.clone(), body.to_string());
-    let upstream = Upstream::always(Answer::json(200, "{}")).await;
-    let foreign = Gateway::start(&Config::one(Dialect::Anthropic, &upstream)).await;
-    refused(Dialect::OpenAiChat, 404, &foreign.send(&embed()).await);
-    refused(Dialect::Gemini, 404, &foreign.send(&gemini()).await);
-    assert_eq!(upstream.count(), 0, "requests upstream");
-    let all = Gateway::start(&Config::all(&upstream)).await;
-    for (request, account) in [(embed(), Dialect::OpenAiChat), (gemini(), Dialect::Gemini)] {
-        assert_eq!(all.send(&request).await.status, 200);
-        assert_eq!(upstream.seen().pop().unwrap().credential(), credential(account.name()));
-    }
-}

@@ -62,6 +62,8 @@ mod keepalive;
 
 mod count;
 
+mod embeddings;
+
 mod log;
 
 mod traces;

@@ -21,7 +21,11 @@ pub(crate) const fn issuer(dialect: Dialect) -> &'static str {
 
 /// To whom a request is said.
 pub(crate) const fn target(account: Dialect, model: &str) -> Target<'_> {
-    Target { model, issuer: issuer(account), quirks: Quirks { schema_subset: false } }
+    Target {
+        model,
+        issuer: issuer(account),
+        quirks: Quirks { schema_subset: false, embed_config: false },
+    }
 }
 
 /// Names and time of every exchange: what is made of them is the same each time.
