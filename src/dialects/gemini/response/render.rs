@@ -88,13 +88,14 @@ impl<'r> Writer<'r> {
                 }
                 self.thinking.extend(seal.clone().map(Seal::into_owned));
             }
-            Block::ToolCall(call) => match pieces::call(call, &mut self.thinking) {
-                Some(part) => self.parts.push(part),
-                None => {
+            Block::ToolCall(call) => {
+                if let Some(part) = pieces::call(call, &mut self.thinking) {
+                    self.parts.push(part);
+                } else {
                     losses.drop("arguments");
                     self.has_lost_call = true;
                 }
-            },
+            }
             Block::Image { mime, data } => self.parts.push(pieces::medium(mime, data)),
             Block::Audio { mime, data, transcript } => {
                 losses.drop_some(transcript, "transcript");

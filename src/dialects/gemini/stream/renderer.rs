@@ -190,12 +190,11 @@ impl Renderer {
             }
             Open::Call(call) => {
                 let mut thinking = std::mem::take(&mut self.writing(at).thinking);
-                match pieces::call(&call, &mut thinking) {
-                    Some(part) => self.part(part, out),
-                    None => {
-                        self.losses.drop("arguments");
-                        self.writing(at).has_lost_call = true;
-                    }
+                if let Some(part) = pieces::call(&call, &mut thinking) {
+                    self.part(part, out);
+                } else {
+                    self.losses.drop("arguments");
+                    self.writing(at).has_lost_call = true;
                 }
                 self.writing(at).thinking = thinking;
             }
