@@ -51,11 +51,7 @@ pub(in crate::dialects::gemini) fn write_unreadable(reason: Option<Finish>) -> W
         // Cut off by the limit or a filter, which says more.
         Some(Finish::Length | Finish::ContentFilter) => write_finish(reason),
         Some(
-            Finish::Stop
-            | Finish::StopSequence
-            | Finish::ToolCalls
-            | Finish::Pause
-            | Finish::Other,
+            Finish::Stop | Finish::StopSequence | Finish::ToolCalls | Finish::Pause | Finish::Other,
         )
         | None => Word::Name("MALFORMED_FUNCTION_CALL".into()),
     }
