@@ -274,3 +274,40 @@ async fn an_upstreams_word_on_asking_again_reaches_the_client() {
         assert_eq!(reply.header("x-should-retry"), Some("false"));
     }
 }
+
+/// Agents make their history shorter when they read it: OpenAI's by the code, Claude Code by the first words.
+#[tokio::test]
+async fn a_prompt_that_is_too_long_is_known_as_that_to_every_client() {
+    for account in Dialect::ALL {
+        let said = match account {
+            Dialect::OpenAiChat => {
+                r#"{"error":{"message":"This model's maximum context length is 8 tokens.","type":"BadRequestError","code":400}}"#
+            }
+            Dialect::OpenAiResponses => {
+                r#"{"error":{"message":"Your input exceeds the context window.","type":"invalid_request_error","code":"context_length_exceeded"}}"#
+            }
+            Dialect::Anthropic => {
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}"#
+            }
+            Dialect::Gemini => {
+                r#"{"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens allowed (8).","status":"INVALID_ARGUMENT"}}"#
+            }
+        };
+        let upstream = Upstream::always(Answer::json(400, said)).await;
+        let gateway = Gateway::start(&Config::one(account, &upstream)).await;
+        for client in others(account) {
+            let reply = gateway.send(&samples::call(client, MODEL)).await;
+            let message = refused(client, 400, &reply);
+            match client {
+                Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+                    let code = &reply.json()["error"]["code"];
+                    assert_eq!(code, "context_length_exceeded", "{client} from {account}");
+                }
+                Dialect::Anthropic => {
+                    assert!(message.starts_with("prompt is too long: "), "{account}: {message}");
+                }
+                Dialect::Gemini => {}
+            }
+        }
+    }
+}

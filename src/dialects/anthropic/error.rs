@@ -13,6 +13,11 @@ use crate::sse;
 /// The code of an error that says that a proof of thinking is not right: the request may go without proofs.
 pub const INVALID_SIGNATURE: &str = "invalid_thinking_signature";
 
+/// How the API begins to say that a prompt is too long, for which it has no code.
+const TOO_LONG: &str = "prompt is too long";
+/// The code that the others have for it.
+const CONTEXT_EXCEEDED: &str = "context_length_exceeded";
+
 /// Longest piece of a body without form that is shown.
 const SHOWN: usize = 300;
 
@@ -71,8 +76,8 @@ fn read_into(failure: &read::Failure<'_>, error: &mut Error) {
 /// The API has no codes for these, and whoever reads the error must tell them apart.
 fn code_of(message: &str) -> Option<&'static str> {
     // OpenAI's agents make their history shorter when they read this code.
-    if message.starts_with("prompt is too long") {
-        return Some("context_length_exceeded");
+    if message.starts_with(TOO_LONG) {
+        return Some(CONTEXT_EXCEEDED);
     }
     let is_about_proofs = message.contains("`thinking`") && message.contains("`signature`")
         || message.contains("`redacted_thinking` blocks");
@@ -163,8 +168,12 @@ fn body<'a>(error: &'a Error, request_id: Option<&'a str>) -> write::Failure<'a>
     }
 }
 
-/// The dialect has no place for the field at fault but the message, where the API itself says it.
+/// The dialect has no place for the field at fault but the message, where the API itself says it. Claude Code makes its
+/// history shorter when it reads the API's own words for a prompt that is too long.
 fn message(error: &Error) -> Cow<'_, str> {
+    if error.code.as_deref() == Some(CONTEXT_EXCEEDED) && !error.message.starts_with(TOO_LONG) {
+        return Cow::Owned(format!("{TOO_LONG}: {}", error.message));
+    }
     match &error.param {
         Some(param) if !param.is_empty() && !error.message.contains(param.as_str()) => {
             Cow::Owned(format!("{param}: {}", error.message))

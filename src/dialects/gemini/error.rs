@@ -97,6 +97,9 @@ fn of_status(status: u16, error: Status<'_>) -> Error {
     let message = error.message.map(|message| message.0).filter(|message| !message.is_empty());
     let message = message
         .unwrap_or_else(|| format!("the provider answered {status} without a message").into());
+    // Agents of other dialects make their history shorter when they read this code.
+    let is_too_long = status == 400 && message.starts_with("The input token count");
+    let code = if is_too_long { Some("context_length_exceeded".to_owned()) } else { code };
     Error {
         code,
         param: param.map(|field| field.0.to_string()),

@@ -79,6 +79,9 @@ fn of_body(body: wire::ErrorBody<'_>) -> Error {
     if message.is_empty() {
         message = code.clone().or_else(|| kind.clone()).unwrap_or_default();
     }
+    // Other servers say OpenAI's words for it without OpenAI's code.
+    let is_too_long = code.is_none() && message.contains("maximum context length");
+    let code = if is_too_long { Some("context_length_exceeded".to_owned()) } else { code };
     let words = [code.as_deref(), kind.as_deref()];
     let guess = words.into_iter().flatten().find_map(kind_of_word);
     let error = match status {
