@@ -50,6 +50,8 @@ pub struct Layout {
     pub version: i64,
     /// What makes it out of an empty file.
     pub statements: &'static str,
+    /// What makes it out of a file of the version before; `None`: such a file is none of ours.
+    pub upgrade: Option<&'static str>,
 }
 
 /// Opens the file, readable by its owner alone, or makes it. Another process that holds it is waited for as long as `patience`.
@@ -57,14 +59,14 @@ pub fn open(path: &Path, layout: Layout, patience: Duration) -> Result<Connectio
     make_private(path)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(patience)?;
-    check(&connection, layout.version)?;
+    check(&connection, layout)?;
     patiently(patience, || prepare(&connection))?;
     make(&mut connection, layout)?;
     Ok(connection)
 }
 
-/// Fails unless a file is of this version, or empty.
-pub fn check(connection: &Connection, expected: i64) -> Result<(), Error> {
+/// Fails unless a file is of this version, can be made so, or is empty.
+pub fn check(connection: &Connection, layout: Layout) -> Result<(), Error> {
     // One statement sees one state: another process may be making the file right now.
     let query =
         "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version";
@@ -72,10 +74,16 @@ pub fn check(connection: &Connection, expected: i64) -> Result<(), Error> {
         connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     match version {
         0 if tables == 0 => Ok(()),
-        version if version == expected => Ok(()),
-        version if version > expected => Err(Error::Newer(version)),
+        version if version == layout.version => Ok(()),
+        version if version > layout.version => Err(Error::Newer(version)),
+        version if is_upgraded(version, layout) => Ok(()),
         _ => Err(Error::Foreign),
     }
+}
+
+/// Whether a version is the one that `upgrade` takes; a file without one may be anything.
+const fn is_upgraded(version: i64, layout: Layout) -> bool {
+    layout.upgrade.is_some() && version > 0 && version + 1 == layout.version
 }
 
 fn make_private(path: &Path) -> io::Result<()> {
@@ -113,12 +121,17 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", 4 << 20)
 }
 
-/// Lays an empty file out.
+/// Lays out an empty file, or one of the version before.
 fn make(connection: &mut Connection, layout: Layout) -> rusqlite::Result<()> {
     let transaction = begin(connection)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        transaction.execute_batch(layout.statements)?;
+    let statements = match layout.upgrade {
+        _ if version == 0 => layout.statements,
+        Some(upgrade) if is_upgraded(version, layout) => upgrade,
+        Some(_) | None => "",
+    };
+    if !statements.is_empty() {
+        transaction.execute_batch(statements)?;
         transaction.pragma_update(None, "user_version", layout.version)?;
     }
     transaction.commit()

@@ -18,7 +18,7 @@ use crate::config::Retention;
 use crate::sqlite::{self, Error, Layout, begin};
 
 /// How the file is laid out. A file of version 1 had a column for each thing; none was ever released.
-pub(super) const LAYOUT: Layout = Layout { version: 2, statements: STATEMENTS };
+pub(super) const LAYOUT: Layout = Layout { version: 2, statements: STATEMENTS, upgrade: None };
 /// How long another process may hold the file before a write is put off.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Requests of a block at most: who asks for one of them reads them all.

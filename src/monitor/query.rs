@@ -87,7 +87,7 @@ impl Reader {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "query_only", true)?;
-        sqlite::check(&connection, LAYOUT.version)?;
+        sqlite::check(&connection, LAYOUT)?;
         let laid_out = "SELECT count(*) FROM sqlite_schema WHERE name = 'hours'";
         let laid_out: i64 = connection.query_row(laid_out, [], |row| row.get(0))?;
         Ok((laid_out > 0).then_some(Self { connection }))

@@ -10,15 +10,20 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Limits;
+use super::inputs::{self, Inputs};
 use super::record::{Answer, Kept, Record};
+use super::room;
 use crate::dialects::Dialect;
-use crate::sqlite::{self, Error, Layout, begin, bytes, size};
+use crate::sqlite::{self, Error, Layout, begin, size};
 
 /// How long another process may hold the file.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A file of another one is set aside.
-const LAYOUT: Layout = Layout { version: 1, statements: STATEMENTS };
+const LAYOUT: Layout = Layout { version: 2, statements: STATEMENTS, upgrade: Some(UPGRADE) };
+/// The conversation of the responses that nobody has gone on from: each of them leaves alone, by its age. Most responses stay
+/// there, and need no conversation of their own.
+pub(super) const ALONE: i64 = 0;
 
 const STATEMENTS: &str = "
 CREATE TABLE conversations (id INTEGER PRIMARY KEY, used INTEGER NOT NULL);
@@ -32,17 +37,42 @@ CREATE TABLE responses (
     dialect TEXT NOT NULL,
     kept_there INTEGER NOT NULL,
     input TEXT NOT NULL,
-    response TEXT NOT NULL
+    response TEXT NOT NULL,
+    long_input INTEGER
 );
-CREATE INDEX responses_by_conversation ON responses (conversation);
+CREATE INDEX responses_by_conversation ON responses (conversation, created);
 CREATE TABLE items (
     id TEXT PRIMARY KEY,
     response TEXT NOT NULL REFERENCES responses ON DELETE CASCADE
 ) WITHOUT ROWID;
 CREATE INDEX items_by_response ON items (response);
+CREATE TABLE inputs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    base INTEGER,
+    text TEXT NOT NULL
+);
+CREATE INDEX inputs_by_conversation ON inputs (conversation);
+INSERT INTO conversations (id, used) VALUES (0, 9223372036854775807);
 ";
 
-const COLUMNS: &str = "id, previous, created, account, dialect, kept_there, input, response";
+/// In layout 1 every response stood in a conversation, with its whole input beside it. Those stay as they are.
+const UPGRADE: &str = "
+ALTER TABLE responses ADD COLUMN long_input INTEGER;
+DROP INDEX responses_by_conversation;
+CREATE INDEX responses_by_conversation ON responses (conversation, created);
+CREATE TABLE inputs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    base INTEGER,
+    text TEXT NOT NULL
+);
+CREATE INDEX inputs_by_conversation ON inputs (conversation);
+INSERT INTO conversations (id, used) VALUES (0, 9223372036854775807);
+";
+
+const COLUMNS: &str =
+    "id, previous, created, account, dialect, kept_there, input, response, long_input";
 
 /// How much of a chain is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +90,7 @@ pub(super) struct Disk {
     limits: Limits,
     /// Responses in the file.
     rows: u64,
+    inputs: Inputs,
 }
 
 impl Disk {
@@ -71,19 +102,27 @@ impl Disk {
             error @ (Error::File(_) | Error::Sqlite(_) | Error::Foreign) => error,
         })?;
         let rows = connection.query_row("SELECT count(*) FROM responses", [], |row| row.get(0))?;
-        Ok(Self { connection, limits, rows })
+        Ok(Self { connection, limits, rows, inputs: Inputs::default() })
     }
 
     /// Writes responses, all or none, and makes room for them. `now` is in seconds since 1970.
     pub(super) fn write(&mut self, records: &[Arc<Record>], now: u64) -> Result<(), Error> {
+        let written = self.write_now(records, now);
+        if written.is_err() {
+            self.inputs.clear();
+        }
+        written
+    }
+
+    fn write_now(&mut self, records: &[Arc<Record>], now: u64) -> Result<(), Error> {
         let transaction = begin(&mut self.connection)?;
-        let mut writing = Writing::new(&transaction)?;
+        let mut writing = Writing::new(&transaction, &mut self.inputs)?;
         for record in records {
             writing.write(record)?;
         }
         drop(writing);
         let rows = self.rows + records.len() as u64;
-        let room = make_room(&transaction, self.limits, rows, now)?;
+        let room = room::make(&transaction, self.limits, rows, now)?;
         transaction.commit()?;
         self.rows = room.rows;
         // What left room for others need not be given back: they are about to take it.
@@ -109,7 +148,14 @@ impl Disk {
             && chain.len() < span.turns
             && bytes < span.bytes
         {
-            let Some(Some(record)) = query.query_row([&*id], read).optional()? else { break };
+            let Some(Some((mut record, long_input))) = query.query_row([&*id], read).optional()?
+            else {
+                break;
+            };
+            if let Some(number) = long_input {
+                let Some(input) = inputs::read(&self.connection, number)? else { break };
+                record.input = input;
+            }
             bytes += record.weight();
             next.clone_from(&record.previous);
             chain.push(record);
@@ -137,19 +183,21 @@ impl Disk {
 
     fn remove_now(&mut self, id: &str) -> Result<bool, Error> {
         let transaction = begin(&mut self.connection)?;
-        let conversation: Option<i64> = transaction
-            .query_row("DELETE FROM responses WHERE id = ?1 RETURNING conversation", [id], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        let Some(conversation) = conversation else { return Ok(false) };
+        let query = "DELETE FROM responses WHERE id = ?1 RETURNING conversation, long_input";
+        let removed =
+            transaction.query_row(query, [id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((conversation, long_input)) = removed else { return Ok(false) };
+        if let Some(number) = long_input {
+            inputs::release(&transaction, number)?;
+        }
         transaction.execute(
-            "DELETE FROM conversations WHERE id = ?1
+            "DELETE FROM conversations WHERE id = ?1 AND id <> ?2
              AND NOT EXISTS (SELECT 1 FROM responses WHERE conversation = ?1)",
-            [conversation],
+            [conversation, ALONE],
         )?;
         transaction.commit()?;
         self.rows = self.rows.saturating_sub(1);
+        self.inputs.forget_response(id);
         sqlite::give_back(&self.connection)?;
         // The log still has the text until it is written into the file; a reader elsewhere may keep it a little longer.
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -157,96 +205,80 @@ impl Disk {
     }
 }
 
-fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.prepare_cached("SELECT count(*) FROM responses")?.query_row([], |row| row.get(0))
-}
-
-/// What making room led to.
-struct Room {
-    /// Responses in the file.
-    rows: u64,
-    /// Whether any had to leave.
-    evicted: bool,
-}
-
-/// Deletes what is too old, and the oldest of what is too much.
-fn make_room(
-    transaction: &Transaction<'_>,
-    limits: Limits,
-    rows: u64,
-    now: u64,
-) -> rusqlite::Result<Room> {
-    let oldest = now.saturating_sub(limits.age.as_secs());
-    let mut evicted = transaction
-        .prepare_cached("DELETE FROM conversations WHERE used < ?1")?
-        .execute([oldest])?;
-    if evicted == 0 && rows <= limits.rows && bytes(transaction)? <= limits.bytes {
-        return Ok(Room { rows, evicted: false });
-    }
-    // Where there is too much, some room beyond the bound is made: else every turn would have to make its own.
-    let (few, small) = (limits.rows - limits.rows / 16, limits.bytes - limits.bytes / 16);
-    let mut rows = count(transaction)?;
-    if rows > limits.rows || bytes(transaction)? > limits.bytes {
-        while (rows > few || bytes(transaction)? > small)
-            && let Some(left) = delete_oldest(transaction)?
-        {
-            evicted += 1;
-            rows = rows.saturating_sub(left);
-        }
-    }
-    Ok(Room { rows, evicted: evicted > 0 })
-}
-
-/// Deletes the conversation that was gone on with longest ago; gives the number of its responses.
-fn delete_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Option<u64>> {
-    let oldest: Option<i64> = transaction
-        .prepare_cached("SELECT id FROM conversations ORDER BY used, id LIMIT 1")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    let Some(oldest) = oldest else { return Ok(None) };
-    let responses = transaction
-        .prepare_cached("DELETE FROM responses WHERE conversation = ?1")?
-        .execute([oldest])?;
-    transaction.prepare_cached("DELETE FROM conversations WHERE id = ?1")?.execute([oldest])?;
-    Ok(Some(responses as u64))
-}
-
 /// What every response needs, prepared once for many.
 struct Writing<'t> {
     transaction: &'t Transaction<'t>,
     begin: CachedStatement<'t>,
     insert: CachedStatement<'t>,
+    inputs: &'t mut Inputs,
+}
+
+/// Where a response is put.
+struct Place<'r> {
+    conversation: i64,
+    /// The number of an input that is kept apart.
+    long_input: Option<i64>,
+    /// The part of the input that the file does not have yet.
+    new: &'r str,
 }
 
 impl<'t> Writing<'t> {
-    fn new(transaction: &'t Transaction<'t>) -> rusqlite::Result<Self> {
+    fn new(transaction: &'t Transaction<'t>, inputs: &'t mut Inputs) -> rusqlite::Result<Self> {
         let begin = transaction.prepare_cached("INSERT INTO conversations (used) VALUES (?1)")?;
         let insert = transaction.prepare_cached(
             "INSERT OR IGNORE INTO responses (conversation, id, previous, created, account,
-             dialect, kept_there, input, response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             dialect, kept_there, input, response, long_input)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
-        Ok(Self { transaction, begin, insert })
+        Ok(Self { transaction, begin, insert, inputs })
     }
 
-    fn write(&mut self, record: &Record) -> rusqlite::Result<()> {
-        let before = match &record.previous {
-            Some(previous) => conversation(self.transaction, previous)?,
-            None => None,
-        };
-        let conversation = match before {
-            Some(conversation) => go_on(self.transaction, conversation, record)?,
-            None => self.begin.insert([record.created])?,
-        };
+    fn write(&mut self, record: &Arc<Record>) -> rusqlite::Result<()> {
+        let place = self.place(record)?;
         let output_ids = record.foreign_output_ids();
-        if self.insert.execute(columns(conversation, record))? == 0 {
-            replace(self.transaction, (before, conversation), record, &output_ids)?;
+        if self.insert.execute(columns(&place, record))? == 0 {
+            replace(self.transaction, place.conversation, record, &output_ids)?;
         }
         // An item is found where it was said; a client that says it again does not move it.
-        for id in output_ids.iter().chain(&record.foreign_input_ids()) {
+        for id in output_ids.iter().chain(&record.foreign_ids_in(place.new)) {
             let query = "INSERT OR IGNORE INTO items (id, response) VALUES (?1, ?2)";
             self.transaction.prepare_cached(query)?.execute([&**id, &*record.id])?;
         }
         Ok(())
+    }
+
+    fn place<'r>(&mut self, record: &'r Arc<Record>) -> rusqlite::Result<Place<'r>> {
+        let new = record.input();
+        if let Some(previous) = &record.previous
+            && let Some(conversation) = conversation(self.transaction, previous)?
+        {
+            let conversation = match conversation {
+                ALONE => self.accompany(previous, record)?,
+                conversation => go_on(self.transaction, conversation, record)?,
+            };
+            return Ok(Place { conversation, long_input: None, new });
+        }
+        // One that replaces another stays in that one's conversation.
+        if !inputs::is_long(new) || conversation(self.transaction, &record.id)?.is_some() {
+            return Ok(Place { conversation: ALONE, long_input: None, new });
+        }
+        let beginning = self.inputs.beginning(self.transaction, new)?;
+        let conversation = match beginning {
+            Some(known) => go_on(self.transaction, known.conversation, record)?,
+            None => self.begin.insert([record.created])?,
+        };
+        let (number, new) =
+            self.inputs.write(self.transaction, record, (beginning, conversation))?;
+        Ok(Place { conversation, long_input: Some(number), new })
+    }
+
+    /// Begins a conversation of a response that was alone and one that goes on from it.
+    fn accompany(&mut self, previous: &str, record: &Record) -> rusqlite::Result<i64> {
+        let conversation = self.begin.insert([record.created])?;
+        self.transaction
+            .prepare_cached("UPDATE responses SET conversation = ?1 WHERE id = ?2")?
+            .execute(params![conversation, previous])?;
+        Ok(conversation)
     }
 }
 
@@ -254,45 +286,52 @@ impl<'t> Writing<'t> {
 /// foreign keys, for which SQLite makes a temporary table each time.)
 fn replace(
     transaction: &Transaction<'_>,
-    (before, mut own): (Option<i64>, i64),
+    conversation: i64,
     record: &Record,
     output_ids: &[Box<str>],
 ) -> rusqlite::Result<()> {
-    if before.is_none()
-        && let Some(known) = conversation(transaction, &record.id)?
-    {
-        // It stays in its conversation, and the one that was begun for it is not needed.
-        let query = "DELETE FROM conversations WHERE id = ?1";
-        transaction.prepare_cached(query)?.execute([own])?;
-        own = go_on(transaction, known, record)?;
-    }
+    let query = "SELECT conversation, long_input FROM responses WHERE id = ?1";
+    let (own, long_input): (i64, Option<i64>) = transaction
+        .prepare_cached(query)?
+        .query_row([&*record.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let conversation = match (conversation, own) {
+        (ALONE, ALONE) => ALONE,
+        (ALONE, own) => go_on(transaction, own, record)?,
+        (conversation, _) => conversation,
+    };
     let mut items = transaction.prepare_cached("SELECT id FROM items WHERE response = ?1")?;
     let known = items.query_map([&*record.id], |row| row.get(0))?;
     let known = known.collect::<rusqlite::Result<Vec<String>>>()?;
     for id in known.iter().filter(|id| output_ids.iter().all(|said| **said != ***id)) {
         transaction.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([id])?;
     }
+    let place = Place { conversation, long_input: None, new: record.input() };
     transaction
         .prepare_cached(
             "UPDATE responses SET conversation = ?1, previous = ?3, created = ?4, account = ?5,
-             dialect = ?6, kept_there = ?7, input = ?8, response = ?9 WHERE id = ?2",
+             dialect = ?6, kept_there = ?7, input = ?8, response = ?9, long_input = ?10
+             WHERE id = ?2",
         )?
-        .execute(columns(own, record))?;
-    Ok(())
+        .execute(columns(&place, record))?;
+    match long_input {
+        Some(number) => inputs::release(transaction, number),
+        None => Ok(()),
+    }
 }
 
 /// A record in the order of the columns of `Writing::insert`.
-fn columns(conversation: i64, record: &Record) -> impl rusqlite::Params {
+fn columns(place: &Place<'_>, record: &Record) -> impl rusqlite::Params {
     (
-        conversation,
+        place.conversation,
         &*record.id,
         record.previous.as_deref(),
         record.created,
         &*record.account,
         record.dialect.name(),
         record.kept == Kept::ThereToo,
-        record.input(),
+        if place.long_input.is_none() { record.input() } else { "" },
         record.response(),
+        place.long_input,
     )
 }
 
@@ -316,8 +355,9 @@ fn go_on(
     Ok(conversation)
 }
 
-/// A row of `COLUMNS`; `None` where it holds what no version of ours wrote.
-fn read(row: &Row<'_>) -> rusqlite::Result<Option<Record>> {
+/// A row of `COLUMNS`, and the number of its input where that is kept apart; `None` where it holds what no version of ours
+/// wrote.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Record, Option<i64>)>> {
     let dialect: String = row.get(4)?;
     let kept_there: bool = row.get(5)?;
     let response: Box<str> = row.get(7)?;
@@ -325,7 +365,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Record>> {
     let (Some(dialect), Some(answer)) = (dialect, Answer::read(response)) else {
         return Ok(None);
     };
-    Ok(Some(Record {
+    let record = Record {
         id: row.get(0)?,
         previous: row.get(1)?,
         created: row.get(2)?,
@@ -334,5 +374,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Record>> {
         kept: if kept_there { Kept::ThereToo } else { Kept::Here },
         input: row.get(6)?,
         answer,
-    }))
+    };
+    Ok(Some((record, row.get(8)?)))
 }

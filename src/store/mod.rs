@@ -39,6 +39,10 @@
 //! thirty days after its conversation was last gone on with, within bounds of rows and bytes. Not kept: what the client
 //! did not hear to its end, and failures. A response that is deleted, or whose beginning is gone, is a 404 that names what
 //! is missing, never a shorter conversation.
+//!
+//! Clients that send their whole history with every request would have it kept once for each. On disk it is kept once, and
+//! what goes on from it in its conversation (`inputs`); a response alone needs no conversation at all. Whatever leans on each
+//! other leaves together, and what is deleted takes along the words that no other response has.
 
 pub mod asked;
 pub mod capture;
@@ -49,7 +53,9 @@ pub mod serve;
 mod items;
 
 mod disk;
+mod inputs;
 mod recent;
+mod room;
 mod worker;
 
 use std::collections::HashMap;

@@ -287,9 +287,13 @@ impl Record {
         foreign_ids(self.answer.output(), &self.id)
     }
 
-    /// The same of the input items.
-    pub(super) fn foreign_input_ids(&self) -> Vec<Box<str>> {
-        foreign_ids(&self.input, &self.id)
+    /// The same of the last items of the input: an array, or its end behind some item.
+    pub(super) fn foreign_ids_in(&self, items: &str) -> Vec<Box<str>> {
+        if items.starts_with('[') {
+            return foreign_ids(items, &self.id);
+        }
+        let items = items.trim_ascii_start();
+        foreign_ids(&["[", items.strip_prefix(',').unwrap_or(items)].concat(), &self.id)
     }
 
     /// Bytes that it adds to a conversation.
@@ -411,7 +415,9 @@ mod tests {
         assert_eq!(record.input_items().len(), 2);
         assert_eq!(record.output_ids(), ["o".into()]);
         assert_eq!(record.foreign_output_ids(), ["o".into()]);
-        assert_eq!(record.foreign_input_ids(), ["own".into()]);
+        assert_eq!(record.foreign_ids_in(record.input()), ["own".into()]);
+        assert_eq!(record.foreign_ids_in(r#" ,{"id":"own"}]"#), ["own".into()]);
+        assert!(record.foreign_ids_in("]").is_empty());
     }
 
     #[test]

@@ -12,5 +12,6 @@ mod support;
 
 mod conversations;
 mod disk;
+mod resent;
 mod serve;
 mod translated;
