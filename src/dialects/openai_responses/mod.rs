@@ -6,6 +6,8 @@ pub mod response;
 pub mod stream;
 pub mod wire;
 
+use memchr::memchr2;
+
 use crate::ir::request::{HostedItem, HostedKind};
 use crate::json;
 
@@ -66,6 +68,18 @@ fn json<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) {
     if json::write::value(value, out).is_err() {
         out.truncate(start);
         out.extend_from_slice(b"null");
+    }
+}
+
+/// Puts JSON on one line, as an event's data is: what is carried as it came may be spread over several. Within strings JSON
+/// writes line ends as escapes, so that these stand between its words.
+fn one_line(json: &mut [u8]) {
+    let mut rest = json;
+    while let Some(at) = memchr2(b'\n', b'\r', rest) {
+        let (_, behind) = rest.split_at_mut(at);
+        let Some((byte, behind)) = behind.split_first_mut() else { break };
+        *byte = b' ';
+        rest = behind;
     }
 }
 

@@ -1,14 +1,21 @@
 //! The settings of a request that its answer repeats. <https://platform.openai.com/docs/api-reference/responses/object>
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::parse::Raws;
+use crate::dialects::openai_responses;
 use crate::dialects::openai_responses::wire::request::{Request, Tool};
 use crate::dialects::openai_responses::wire::text::Str;
 
 /// What an answer repeats where the request said nothing.
-const TEXT_FORMAT: &str = r#"{"type":"text"}"#;
+static TEXT_FORMAT: Usual = LazyLock::new(|| serde_json::from_str(r#"{"type":"text"}"#).ok());
+static TOOL_CHOICE: Usual = LazyLock::new(|| serde_json::from_str(r#""auto""#).ok());
+static METADATA: Usual = LazyLock::new(|| serde_json::from_str("{}").ok());
+
+type Usual = LazyLock<Option<&'static RawValue>>;
 
 /// The members of the response object, in the provider's order.
 #[derive(Serialize)]
@@ -85,29 +92,28 @@ pub(super) fn members<'a>(wire: &Request<'a>, raws: &mut Raws<'a>) -> String {
         store: wire.store.unwrap_or(true),
         temperature: wire.temperature.unwrap_or(1.0),
         text: EchoText {
-            format: text.and_then(|text| text.format).or_else(|| json(TEXT_FORMAT)),
+            format: text.and_then(|text| text.format).or(*TEXT_FORMAT),
             verbosity: text.and_then(|text| string(text.verbosity.as_ref())).unwrap_or("medium"),
         },
-        tool_choice: choice.or_else(|| json("\"auto\"")),
+        tool_choice: choice.or(*TOOL_CHOICE),
         tools: tools(wire.tools.as_deref().unwrap_or_default(), raws),
         top_logprobs: wire.top_logprobs.unwrap_or_default(),
         top_p: wire.top_p.unwrap_or(1.0),
         truncation: string(wire.truncation.as_ref()).unwrap_or("disabled"),
         user: string(wire.user.as_ref()),
-        metadata: wire.metadata.or_else(|| json("{}")),
+        metadata: wire.metadata.or(*METADATA),
     };
-    let json = serde_json::to_string(&echo).unwrap_or_default();
-    // A schema may be spread over lines, and an event's data is one line. Strings write line ends as escapes.
-    let json = if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ") } else { json };
-    json.strip_prefix('{').and_then(|json| json.strip_suffix('}')).unwrap_or_default().to_owned()
+    let mut json = Vec::with_capacity(1024);
+    openai_responses::json(&echo, &mut json);
+    openai_responses::one_line(&mut json);
+    json.pop();
+    let mut json = String::from_utf8(json).unwrap_or_default();
+    json.drain(..json.len().min(1));
+    json
 }
 
 fn string<'e>(string: Option<&'e Str<'_>>) -> Option<&'e str> {
     string.map(|string| string.0.as_ref())
-}
-
-fn json(text: &'static str) -> Option<&'static RawValue> {
-    serde_json::from_str(text).ok()
 }
 
 fn reasoning<'e>(wire: &'e Request<'_>) -> EchoReasoning<'e> {

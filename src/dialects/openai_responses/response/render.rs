@@ -214,7 +214,7 @@ impl State<'_> {
 
 impl<'f> Frame<'f> {
     pub(in super::super) fn new(asked: &'f Asked) -> Self {
-        Self { asked, id: format!("resp_{}", asked.id), created: asked.created }
+        Self { asked, id: ["resp_", &asked.id].concat(), created: asked.created }
     }
 
     /// Takes over the provider's id, where it has this dialect's form, and its time.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::super::{BUILT_IN, json, wire};
+use super::super::{BUILT_IN, json, one_line, wire};
 use crate::ir::request::{CallKind, ToolCall};
 use crate::ir::response::Logprob;
 use crate::ir::seal::{self, Seal};
@@ -113,7 +113,7 @@ impl Items {
 
     /// An id for the next item.
     pub(in super::super) fn id(&self, prefix: &str) -> String {
-        format!("{prefix}_{}_{}", self.exchange, self.count)
+        [prefix, "_", &self.exchange, "_", itoa::Buffer::new().format(self.count)].concat()
     }
 
     /// The call's id, or a new one where it has none or another call has it.
@@ -136,11 +136,7 @@ impl Items {
         let start = self.json.len();
         json(item, &mut self.json);
         let written = self.json.get_mut(start..).unwrap_or_default();
-        // JSON that is carried as it came may be spread over lines, and an event's data is one line. Within strings JSON
-        // writes line ends as escapes, so that these stand between its words.
-        for byte in written.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-            *byte = b' ';
-        }
+        one_line(written);
         written
     }
 
