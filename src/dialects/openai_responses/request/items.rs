@@ -71,7 +71,7 @@ impl<'a> Talk<'a> {
         index: usize,
         raws: &mut Raws<'a>,
     ) -> Result<(), Error> {
-        let path = format!("input.{index}");
+        let path = locate::element("input", index);
         let local = wire::item::is_local(item.environment.as_ref());
         match item.kind.as_str() {
             // The API takes an `item_reference` without its type too.
@@ -129,7 +129,7 @@ impl<'a> Talk<'a> {
                 ));
             }
         };
-        let field = format!("{path}.content");
+        let field = [path, ".content"].concat();
         if matches!(item.content, Content::None) {
             return Err(Error::invalid(field, "a message needs its content"));
         }
@@ -214,7 +214,7 @@ impl<'a> Talk<'a> {
 
     fn result(&mut self, item: Item<'a>, kind: CallKind, path: &str) -> Result<(), Error> {
         let call = required(item.call_id.0, path, "call_id")?;
-        let field = format!("{path}.output");
+        let field = [path, ".output"].concat();
         if matches!(item.output, Content::None) {
             return Err(Error::invalid(field, "the output of a call is required"));
         }
@@ -250,10 +250,10 @@ impl<'a> Talk<'a> {
 
     /// Thinking comes back as the gateway packed it, or as an account of this dialect wrote it.
     fn reasoning(&mut self, item: Item<'a>, path: &str) -> Result<(), Error> {
-        let summary = joined(item.summary, &format!("{path}.summary"), &mut self.losses)?;
+        let summary = joined(item.summary, &[path, ".summary"].concat(), &mut self.losses)?;
         let mut text = match summary {
             Some(summary) => summary,
-            None => joined(item.content, &format!("{path}.content"), &mut self.losses)?
+            None => joined(item.content, &[path, ".content"].concat(), &mut self.losses)?
                 .unwrap_or_default(),
         };
         let sealed = item.encrypted_content.into_text();

@@ -29,6 +29,11 @@ pub(super) fn at(field: &str, error: &serde_json::Error) -> Error {
     Error::invalid(field, format!("{field}: {what}"))
 }
 
+/// The path of an element. Each item that is read has one, and `format!` takes longer than reading it.
+pub(super) fn element(path: &str, index: usize) -> String {
+    [path, ".", itoa::Buffer::new().format(index)].concat()
+}
+
 /// Looks into one field of the body.
 fn wrong(name: &str, value: &RawValue) -> Option<Error> {
     match name {

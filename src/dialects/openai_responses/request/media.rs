@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::locate;
 use crate::dialects::openai_responses::wire;
 use crate::ir::Text;
 use crate::ir::error::Error;
@@ -23,7 +24,7 @@ pub(super) fn parts<'a>(
         Content::Parts(parts) => {
             let mut out = Vec::with_capacity(parts.len());
             for (index, part) in parts.into_iter().enumerate() {
-                out.extend(read(part, &format!("{path}.{index}"), losses)?);
+                out.extend(read(part, &locate::element(path, index), losses)?);
             }
             Ok(out)
         }
