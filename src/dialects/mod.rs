@@ -249,18 +249,19 @@ pub fn render_stream_error(
 }
 
 /// Writes the last event of a stream that was only forwarded and came to its end without it, appending to `out`; `failed`
-/// where it ended in the provider's error. The rest is as for [`render_stream_error`].
+/// where it ended in the provider's error. `sequence` is its number and `id` the provider's id of the answer (Responses
+/// alone: SDKs take an event under another id for one of another answer).
 pub fn render_last_event(
     dialect: Dialect,
     failed: Option<&Error>,
     asked: &Asked,
-    sequence: u64,
+    (sequence, id): (u64, &str),
     out: &mut Vec<u8>,
 ) {
     match (dialect, failed) {
         (Dialect::OpenAiChat, None) => openai_chat::stream::close(out),
         (Dialect::OpenAiResponses, Some(error)) => {
-            openai_responses::error::render_failed(error, asked, sequence, out);
+            openai_responses::error::render_failed(error, asked, (sequence, id), out);
         }
         (Dialect::Anthropic, None) => anthropic::stream::close(out),
         // The error was the last event, or there is none but the answer's own.

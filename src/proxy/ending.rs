@@ -13,7 +13,8 @@ pub fn last_event(tap: &Tap, dialect: Dialect, asked: &Asked) -> Bytes {
     let mut out = Vec::new();
     if tap.is_unclosed() {
         let failed = tap.progress().failed.as_ref();
-        dialects::render_last_event(dialect, failed, asked, tap.events(), &mut out);
+        let place = (tap.events(), tap.id());
+        dialects::render_last_event(dialect, failed, asked, place, &mut out);
         if tap.is_inside_event() && !out.is_empty() {
             out.splice(..0, *b"\n\n");
         }

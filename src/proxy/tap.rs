@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::dialects::{self, Dialect, Origin, StreamParser};
+use crate::ir::event::Event;
 use crate::ir::usage::Usage;
 use crate::json::{self, Elements};
 use crate::sse;
@@ -36,6 +37,8 @@ struct State {
     /// Until the answer has begun.
     parser: Option<StreamParser>,
     progress: Progress,
+    /// The provider's id of the answer.
+    id: String,
     /// Events so far.
     events: u64,
     /// The last event that told the usage.
@@ -59,6 +62,7 @@ impl Tap {
         let state = State {
             parser: Some(StreamParser::new(dialect, origin)),
             progress: Progress::default(),
+            id: String::new(),
             events: 0,
             usage: Vec::new(),
             closed: false,
@@ -132,6 +136,11 @@ impl Tap {
         self.state.calls
     }
 
+    /// The provider's id of the answer, as far as it has been told before the first word.
+    pub fn id(&self) -> &str {
+        &self.state.id
+    }
+
     /// Events so far: the next `sequence_number` of a Responses stream.
     pub const fn events(&self) -> u64 {
         self.state.events
@@ -147,7 +156,13 @@ impl State {
         self.events += 1;
         if let Some(parser) = &mut self.parser {
             let progress = &mut self.progress;
-            parser.push(event, &mut |step| progress.observe(step));
+            let own = &mut self.id;
+            parser.push(event, &mut |step| {
+                if let Event::Start { id, .. } = step {
+                    id.as_ref().clone_into(own);
+                }
+                progress.observe(step);
+            });
             if progress.begun {
                 self.parser = None;
             }

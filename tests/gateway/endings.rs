@@ -60,6 +60,8 @@ async fn an_error_of_a_response_is_followed_by_its_failure() {
     broke_off(dialect, &told);
     let last = told.strip_prefix(&said).unwrap();
     assert!(last.starts_with("event: response.failed\n") && last.contains("boom"), "{last}");
+    // The SDK for Python takes another id for another answer.
+    assert!(last.contains(r#""id":"resp_1""#), "{last}");
     assert_eq!(told.matches("event: error").count(), 1, "{told}");
 
     let failed = json!({ "type": "response.failed", "response": { "status": "failed", "error": { "code": "server_error", "message": "boom" } } });

@@ -148,8 +148,10 @@ pub fn render_event(error: &Error, asked: &Asked, sequence: u64, out: &mut Vec<u
 }
 
 /// Writes the last of those events alone, for a stream that said the one before it.
-pub fn render_failed(error: &Error, asked: &Asked, sequence: u64, out: &mut Vec<u8>) {
-    stream::failed(error, &Frame::new(asked), &[], sequence, out);
+pub fn render_failed(error: &Error, asked: &Asked, (sequence, id): (u64, &str), out: &mut Vec<u8>) {
+    let mut frame = Frame::new(asked);
+    frame.take(id, None);
+    stream::failed(error, &frame, &[], sequence, out);
 }
 
 /// OpenAI's broad word for an error. One of 500 or above is never the request's fault, one below never the server's.
