@@ -9,6 +9,7 @@ pub(super) mod reader;
 pub(super) mod words;
 
 mod arguments;
+mod beside;
 mod grounding;
 
 use crate::dialects::{Asked, Origin};

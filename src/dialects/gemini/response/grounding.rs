@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::dialects::gemini::wire::Str;
 use crate::dialects::gemini::wire::response::{
-    GroundingChunk, GroundingMetadata, GroundingSupport, Place, Segment,
+    CitationMetadata, GroundingChunk, GroundingMetadata, GroundingSupport, Place, Recited, Segment,
 };
 use crate::ir::response::{Citation, CitationSource};
 
@@ -14,6 +14,8 @@ use crate::ir::response::{Citation, CitationSource};
 pub(super) struct Grounding {
     sources: Vec<Source>,
     supports: Vec<Support>,
+    /// Whether sources that no piece of text rests on are told.
+    is_told: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -42,6 +44,24 @@ impl Grounding {
         append(&mut self.supports, supports.collect());
     }
 
+    /// Adds what a chunk recites.
+    pub(super) fn merge_recited(&mut self, metadata: CitationMetadata<'_>) {
+        for recited in metadata.citation_sources.unwrap_or_default() {
+            let Some(source) = recited_source(&recited) else { continue };
+            let known = self.sources.iter().position(|own| *own == source);
+            let at = known.unwrap_or_else(|| {
+                self.sources.push(source);
+                self.sources.len() - 1
+            });
+            let (start, end) = (recited.start_index.unwrap_or(0), recited.end_index.unwrap_or(0));
+            let text = String::new();
+            append(
+                &mut self.supports,
+                vec![Support { start, end, text, sources: vec![at], is_told: false }],
+            );
+        }
+    }
+
     /// The citations of a block of text that begins `base` bytes into the candidate's text, each given once.
     pub(super) fn of_block(&mut self, block: &str, base: usize) -> Vec<Citation<'static>> {
         let mut citations = Vec::new();
@@ -61,7 +81,29 @@ impl Grounding {
             support.is_told = true;
             push(&mut citations, &self.sources, support, None);
         }
+        // Some answers name their sources, and not what rests on them.
+        if self.supports.is_empty() && !std::mem::replace(&mut self.is_told, true) {
+            citations.extend(self.sources.iter().map(|source| source.cited(None)));
+        }
         citations
+    }
+}
+
+fn recited_source(recited: &Recited<'_>) -> Option<Source> {
+    let uri = recited.uri.as_ref().filter(|uri| !uri.0.is_empty())?;
+    let place = CitationSource::Url(Cow::Owned(uri.0.to_string()));
+    let title = recited.title.as_ref().map(|title| title.0.to_string());
+    Some(Source { place, title, quote: None })
+}
+
+impl Source {
+    fn cited(&self, span: Option<(u64, u64)>) -> Citation<'static> {
+        Citation {
+            source: self.place.clone(),
+            title: self.title.clone().map(Cow::Owned),
+            quote: self.quote.clone().map(Cow::Owned),
+            span,
+        }
     }
 }
 
@@ -133,12 +175,7 @@ fn push(
     span: Option<(u64, u64)>,
 ) {
     for source in support.sources.iter().filter_map(|index| sources.get(*index)) {
-        citations.push(Citation {
-            source: source.place.clone(),
-            title: source.title.clone().map(Cow::Owned),
-            quote: source.quote.clone().map(Cow::Owned),
-            span,
-        });
+        citations.push(source.cited(span));
     }
 }
 
@@ -177,6 +214,7 @@ impl Cited {
         (!chunks.is_empty()).then_some(GroundingMetadata {
             grounding_chunks: Some(chunks),
             grounding_supports: Some(supports),
+            web_search_queries: None,
         })
     }
 

@@ -46,6 +46,8 @@ fn kind(name: &str, raw: &Raw<'_>) -> HostedKind {
         "executableCode" | "codeExecutionResult" => return HostedKind::CodeExecution,
         // An answer of a function in an answer: of a server of the Model Context Protocol.
         "functionResponse" => return HostedKind::Mcp,
+        "webSearchQueries" => return HostedKind::WebSearch,
+        "urlContextMetadata" => return HostedKind::WebFetch,
         _ => {}
     }
     let kind = serde_json::from_str::<ToolKind<'_>>(raw.0.get()).unwrap_or_default();

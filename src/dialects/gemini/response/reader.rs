@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::arguments::Arguments;
-use super::grounding::Grounding;
+use super::beside::Beside;
 use super::{hosted, pieces, words};
 use crate::dialects::Origin;
 use crate::dialects::gemini::error;
@@ -46,7 +46,7 @@ struct Reading {
     base: usize,
     /// Signatures of text: they follow their block.
     signatures: Vec<String>,
-    grounding: Grounding,
+    beside: Beside,
     has_calls: bool,
     /// Whether a block was opened.
     has_said: bool,
@@ -115,7 +115,7 @@ impl Reader {
         if let Some((at, Open::Text)) = self.open {
             // The last text gets what was found in none.
             let found = self.at(at).map(Reading::end_text).unwrap_or_default();
-            let rest = self.at(at).map(|reading| reading.grounding.rest()).unwrap_or_default();
+            let rest = self.at(at).map(|reading| reading.beside.rest()).unwrap_or_default();
             for citation in found.into_iter().chain(rest) {
                 each(Event::Delta(Delta::Citation(citation)));
             }
@@ -125,15 +125,25 @@ impl Reader {
         self.close(each);
         for at in 0..self.candidates.len() {
             self.flush_signatures(at, each);
-            let rest = self.at(at).map(|reading| reading.grounding.rest()).unwrap_or_default();
-            if rest.is_empty() {
-                continue;
+            let rest = self.at(at).map(|reading| reading.beside.rest()).unwrap_or_default();
+            if !rest.is_empty() {
+                // Sources that came when their text was closed already: they follow it on an empty one.
+                self.begin(at, Opening::Text, each);
+                for citation in rest {
+                    each(Event::Delta(Delta::Citation(citation)));
+                }
+                each(Event::Close);
             }
-            // Sources that came when their text was closed already: they follow it on an empty one.
-            self.begin(at, Opening::Text, each);
-            for citation in rest {
-                each(Event::Delta(Delta::Citation(citation)));
-            }
+            self.tell_hosted(at, each);
+        }
+    }
+
+    /// What Google did on its side and says beside the parts.
+    fn tell_hosted(&mut self, at: usize, each: Each<'_, '_>) {
+        let Some(reading) = self.at(at) else { return };
+        let candidate = reading.index;
+        for item in reading.beside.hosted() {
+            each(Event::Open { candidate, block: Opening::Hosted(item) });
             each(Event::Close);
         }
     }
@@ -178,7 +188,7 @@ impl Reader {
         each(Event::Start { id, model, created, usage: None });
     }
 
-    fn candidate<'a>(&mut self, candidate: Candidate<'a>, each: Each<'_, 'a>) {
+    fn candidate<'a>(&mut self, mut candidate: Candidate<'a>, each: Each<'_, 'a>) {
         let index = candidate.index.and_then(|index| u32::try_from(index.0).ok());
         let index = index.filter(|index| *index < MOST_CANDIDATES).unwrap_or(0);
         let known = self.candidates.iter().position(|reading| reading.index == index);
@@ -187,8 +197,8 @@ impl Reader {
             self.candidates.len() - 1
         });
         // Before the parts: the text that it speaks of may end in this chunk.
-        if let (Some(grounding), Some(reading)) = (candidate.grounding_metadata, self.at(at)) {
-            reading.grounding.merge(grounding);
+        if let Some(reading) = self.at(at) {
+            reading.beside.take(&mut candidate);
         }
         for part in candidate.content.map(|content| content.parts.0).unwrap_or_default() {
             self.part(at, part, each);
@@ -381,7 +391,7 @@ impl Reader {
 impl Reading {
     /// Ends the open text; gives its sources.
     fn end_text(&mut self) -> Vec<Citation<'static>> {
-        let citations = self.grounding.of_block(&self.text, self.base);
+        let citations = self.beside.of_block(&self.text, self.base);
         self.base += self.text.len();
         self.text.clear();
         citations

@@ -69,6 +69,7 @@ fn write<'r>(
         index: Some(Int(i64::try_from(index).unwrap_or(i64::MAX))),
         grounding_metadata: writer.cited.take(),
         logprobs_result: pieces::logprobs(writer.logprobs.into_iter()),
+        ..wire::Candidate::default()
     }
 }
 

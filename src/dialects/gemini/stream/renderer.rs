@@ -215,7 +215,7 @@ impl Renderer {
             finish_reason: Some(writing.finish_word()),
             index: Some(Int(writing.index.into())),
             grounding_metadata: writing.cited.take(),
-            logprobs_result: None,
+            ..Candidate::default()
         });
         self.chunk(candidates.collect(), Some(words::write_usage(usage)), out);
         if self.asked.reply.array_stream {

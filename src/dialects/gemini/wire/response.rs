@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::part::Content;
-use super::{Int, Str, Word};
+use super::{Int, Raw, Str, Word};
 
 /// One answer or chunk.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -45,8 +45,43 @@ pub(crate) struct Candidate<'a> {
     pub(crate) index: Option<Int>,
     #[serde(borrow, alias = "grounding_metadata", skip_serializing_if = "Option::is_none")]
     pub(crate) grounding_metadata: Option<GroundingMetadata<'a>>,
+    #[serde(borrow, alias = "citation_metadata", skip_serializing)]
+    pub(crate) citation_metadata: Option<CitationMetadata<'a>>,
+    #[serde(borrow, alias = "url_context_metadata", skip_serializing)]
+    pub(crate) url_context_metadata: Option<UrlContextMetadata<'a>>,
     #[serde(borrow, alias = "logprobs_result", skip_serializing_if = "Option::is_none")]
     pub(crate) logprobs_result: Option<LogprobsResult<'a>>,
+}
+
+/// What the answer recites. <https://ai.google.dev/api/generate-content#citationmetadata>
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct CitationMetadata<'a> {
+    /// Vertex AI calls them `citations`.
+    #[serde(borrow, alias = "citation_sources", alias = "citations")]
+    pub(crate) citation_sources: Option<Vec<Recited<'a>>>,
+}
+
+/// A piece of the answer that stands elsewhere too; offsets count bytes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Recited<'a> {
+    #[serde(alias = "start_index")]
+    pub(crate) start_index: Option<usize>,
+    #[serde(alias = "end_index")]
+    pub(crate) end_index: Option<usize>,
+    #[serde(borrow)]
+    pub(crate) uri: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) title: Option<Str<'a>>,
+}
+
+/// Pages that Google has read for the answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct UrlContextMetadata<'a> {
+    #[serde(borrow, alias = "url_metadata")]
+    pub(crate) url_metadata: Option<Raw<'a>>,
 }
 
 /// What the filters said of the prompt.
@@ -115,6 +150,9 @@ pub(crate) struct GroundingMetadata<'a> {
     pub(crate) grounding_chunks: Option<Vec<GroundingChunk<'a>>>,
     #[serde(borrow, alias = "grounding_supports")]
     pub(crate) grounding_supports: Option<Vec<GroundingSupport<'a>>>,
+    /// What Google searched for.
+    #[serde(borrow, alias = "web_search_queries", skip_serializing)]
+    pub(crate) web_search_queries: Option<Raw<'a>>,
 }
 
 /// One source.
