@@ -23,6 +23,8 @@ mod corpus;
 mod endings;
 #[path = "laws/garbage.rs"]
 mod garbage;
+#[path = "laws/media.rs"]
+mod media;
 #[path = "laws/requests.rs"]
 mod requests;
 #[path = "laws/signatures.rs"]

@@ -259,15 +259,14 @@ pub fn render_last_event(
     out: &mut Vec<u8>,
 ) {
     match (dialect, failed) {
-        (Dialect::OpenAiChat, None) => openai_chat::stream::close(out),
         (Dialect::OpenAiResponses, Some(error)) => {
             openai_responses::error::render_failed(error, asked, (sequence, id), out);
         }
         (Dialect::Anthropic, None) => anthropic::stream::close(out),
         // The error was the last event, or there is none but the answer's own.
-        (Dialect::OpenAiChat | Dialect::Anthropic, Some(_))
+        (Dialect::Anthropic, Some(_))
         | (Dialect::OpenAiResponses, None)
-        | (Dialect::Gemini, _) => {}
+        | (Dialect::OpenAiChat | Dialect::Gemini, _) => {}
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a client asks.
 
+use std::fmt;
+
 use super::losses::Losses;
 use super::seal::Seal;
 use super::{Json, Text};
@@ -136,6 +138,27 @@ pub enum Source<'a> {
 /// Whether an address is one of the web. Any other could only mean the disk of whoever reads it.
 pub fn is_web(address: &str) -> bool {
     address.starts_with("https://") || address.starts_with("http://")
+}
+
+/// Bytes as a `data:` address. A comma ends the media type, so one that stands in it is escaped.
+/// <https://www.rfc-editor.org/rfc/rfc2397>
+#[derive(Clone, Copy, Debug)]
+pub struct DataAddress<'a> {
+    /// The media type.
+    pub mime: &'a str,
+    /// Standard base64.
+    pub base64: &'a str,
+}
+
+impl fmt::Display for DataAddress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("data:")?;
+        for (at, piece) in self.mime.split(',').enumerate() {
+            f.write_str(if at == 0 { "" } else { "%2C" })?;
+            f.write_str(piece)?;
+        }
+        write!(f, ";base64,{}", self.base64)
+    }
 }
 
 /// A medium of a known type.

@@ -67,12 +67,6 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
 
 /// What is to be done with every piece that goes to the client.
 fn let_go(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
-    if exchange.reply.as_ref().is_some_and(Reply::is_unexplained) {
-        let asked = asked(exchange);
-        if let (Some(piece), Some(reply)) = (body.as_mut(), &mut exchange.reply) {
-            reply.explain(piece, &asked);
-        }
-    }
     end_stream(exchange, body, end);
     capture(exchange, body.as_ref(), end);
 }
@@ -81,7 +75,7 @@ fn let_go(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
 fn begin_capture(exchange: &mut Exchange, head: &ResponseHeader) {
     let draft = exchange.call.as_ref().and_then(|call| call.turn.as_ref()?.draft.as_ref());
     let Some(draft) = draft.filter(|_| head.status.is_success()) else { return };
-    let is_stream = exchange.reply.as_ref().is_some_and(Reply::is_stream);
+    let is_stream = reply::is_event_stream(head);
     let plan = exchange.attempt.as_ref().map(|attempt| &attempt.plan);
     let words = if matches!(plan, Some(Plan::Translate(_))) { Words::Ours } else { Words::Theirs };
     exchange.capture = Some(match (is_stream, draft.is_background) {

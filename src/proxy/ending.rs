@@ -2,11 +2,9 @@
 //! for the same turn again, some of them for ever.
 
 use bytes::Bytes;
-use memchr::memmem;
 
 use super::tap::Tap;
-use crate::dialects::{self, Asked, Dialect, openai_chat};
-use crate::ir::response::Finish;
+use crate::dialects::{self, Asked, Dialect};
 
 /// The event that is the last of its dialect's streams, where the answer came to its end without it.
 pub fn last_event(tap: &Tap, dialect: Dialect, asked: &Asked) -> Bytes {
@@ -20,16 +18,4 @@ pub fn last_event(tap: &Tap, dialect: Dialect, asked: &Asked) -> Bytes {
         }
     }
     out.into()
-}
-
-/// A piece of a Chat Completions stream with a `finish_reason` before its `[DONE]`: nothing but that says that the answer is
-/// over. `None` where the piece does not hold it.
-pub fn explained(piece: &[u8], tap: &Tap, asked: &Asked) -> Option<Bytes> {
-    let done = [b"data: [DONE]".as_slice(), b"data:[DONE]"];
-    let at = done.iter().find_map(|done| memmem::rfind(piece, done))?;
-    let mut said = Vec::new();
-    let reason = if tap.has_calls() { Finish::ToolCalls } else { Finish::Stop };
-    openai_chat::stream::finish(asked, reason, &mut said);
-    let (before, after) = piece.split_at_checked(at)?;
-    Some([before, &said, after].concat().into())
 }

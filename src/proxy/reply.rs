@@ -228,20 +228,6 @@ impl Reply {
         }
     }
 
-    /// Whether it was said that the answer is over, and not why.
-    pub const fn is_unexplained(&self) -> bool {
-        matches!(&self.form, Form::Forwarded { tap, .. } if tap.is_unexplained())
-    }
-
-    /// Says why in the piece of the stream that says so.
-    pub fn explain(&mut self, piece: &mut Bytes, asked: &dialects::Asked) {
-        let Form::Forwarded { tap, .. } = &mut self.form else { return };
-        if let Some(explained) = ending::explained(piece, tap, asked) {
-            *piece = explained;
-            tap.explained();
-        }
-    }
-
     /// Whether it is a stream, and a failure can still be told in it.
     pub const fn is_stream(&self) -> bool {
         matches!(self.form, Form::Forwarded { .. } | Form::Translated { .. })

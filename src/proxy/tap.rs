@@ -45,10 +45,6 @@ struct State {
     usage: Vec<u8>,
     /// Whether the event has come that is the last of its dialect's streams.
     closed: bool,
-    /// Whether an answer of Chat Completions was said to be over and not why.
-    unexplained: bool,
-    /// Whether a tool was called in an answer of Chat Completions.
-    calls: bool,
 }
 
 impl Tap {
@@ -66,8 +62,6 @@ impl Tap {
             events: 0,
             usage: Vec::new(),
             closed: false,
-            unexplained: false,
-            calls: false,
         };
         Self { dialect, source, state, torn: false }
     }
@@ -121,21 +115,6 @@ impl Tap {
         (progress.ended || progress.failed.is_some()) && !*closed
     }
 
-    /// Whether `[DONE]` came and no `finish_reason` before it: agents take such a turn for none and ask again, for ever.
-    pub const fn is_unexplained(&self) -> bool {
-        self.state.unexplained
-    }
-
-    /// The client has been told why.
-    pub const fn explained(&mut self) {
-        self.state.unexplained = false;
-    }
-
-    /// Whether a tool was called, as far as that is listened for (Chat Completions alone).
-    pub const fn has_calls(&self) -> bool {
-        self.state.calls
-    }
-
     /// The provider's id of the answer, as far as it has been told before the first word.
     pub fn id(&self) -> &str {
         &self.state.id
@@ -173,17 +152,13 @@ impl State {
             self.usage.extend_from_slice(data);
         }
         if self.progress.begun {
-            let had_ended = self.progress.ended;
-            self.calls |= dialect == Dialect::OpenAiChat && !self.calls && calls(data);
             self.progress.ended |= ends(dialect, event);
             if self.progress.failed.is_none() && fails(dialect, event) {
                 let error = dialects::parse_error(dialect, 500, data);
                 self.progress.failed = Some(error);
             }
-            let failed = self.progress.failed.is_some();
-            if self.progress.ended || failed {
+            if self.progress.ended || self.progress.failed.is_some() {
                 self.closed |= closes(dialect, event);
-                self.unexplained |= !had_ended && !failed && data == DONE;
             }
         }
     }
@@ -192,15 +167,15 @@ impl State {
 /// The last event of Chat Completions.
 const DONE: &[u8] = b"[DONE]";
 
-/// Whether an event is the last of its dialect's streams, be they whole or broken. Gemini has none.
+/// Whether an event is the last of its dialect's streams, be they whole or broken. Gemini has none, and no client of Chat
+/// Completions waits for `[DONE]` behind a `finish_reason`.
 fn closes(dialect: Dialect, event: &sse::Event<'_>) -> bool {
     match dialect {
-        Dialect::OpenAiChat => event.data.as_bytes() == DONE || fails(dialect, event),
         Dialect::OpenAiResponses => {
             ends(dialect, event) || kind(event) == b"response.failed".as_slice()
         }
         Dialect::Anthropic => matches!(kind(event), b"message_stop" | b"error"),
-        Dialect::Gemini => true,
+        Dialect::OpenAiChat | Dialect::Gemini => true,
     }
 }
 
@@ -254,19 +229,6 @@ fn kind<'a>(event: &'a sse::Event<'_>) -> &'a [u8] {
     kind.strip_prefix(b"\"").and_then(|kind| kind.strip_suffix(b"\"")).unwrap_or(kind)
 }
 
-/// Whether a chunk holds a call. Some servers say `"tool_calls":[]` or `null` with every word.
-fn calls(data: &[u8]) -> bool {
-    let Some(at) = WORDS.tool_calls.find(data) else { return false };
-    let mut rest = data.get(at + WORDS.tool_calls.needle().len()..).unwrap_or_default();
-    for mark in [b":", b"[", b"{"] {
-        match rest.trim_ascii_start().strip_prefix(mark) {
-            Some(behind) => rest = behind,
-            None => return false,
-        }
-    }
-    true
-}
-
 fn first_key_is_error(data: &[u8]) -> bool {
     let rest = data.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     rest.is_some_and(|rest| rest.starts_with(b"\"error\""))
@@ -288,7 +250,6 @@ fn has_text_after(key: &Finder<'_>, data: &[u8]) -> bool {
 struct Words {
     usage: Finder<'static>,
     usage_metadata: Finder<'static>,
-    tool_calls: Finder<'static>,
     finish_reason: Finder<'static>,
     finish_reason_camel: Finder<'static>,
     stop_reason: Finder<'static>,
@@ -298,7 +259,6 @@ struct Words {
 static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
     usage: Finder::new(b"\"usage\""),
     usage_metadata: Finder::new(b"\"usageMetadata\""),
-    tool_calls: Finder::new(b"\"tool_calls\""),
     finish_reason: Finder::new(b"\"finish_reason\""),
     finish_reason_camel: Finder::new(b"\"finishReason\""),
     stop_reason: Finder::new(b"\"stop_reason\""),

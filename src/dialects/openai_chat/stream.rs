@@ -7,4 +7,4 @@ mod parser;
 mod renderer;
 
 pub use parser::Parser;
-pub use renderer::{Renderer, close, finish};
+pub use renderer::Renderer;

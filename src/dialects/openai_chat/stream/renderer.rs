@@ -312,25 +312,11 @@ impl Renderer {
             out.extend_from_slice(object.get(1..).unwrap_or_default());
             sse::end(out);
         }
-        close(out);
+        sse::begin(out, None);
+        out.extend_from_slice(b"[DONE]");
+        sse::end(out);
         self.over = true;
     }
-}
-
-/// Writes the chunk that says why an answer ended, for a forwarded stream whose provider leaves it out.
-pub fn finish(asked: &Asked, reason: Finish, out: &mut Vec<u8>) {
-    let mut renderer = Renderer::new(asked.clone());
-    renderer.start("", None);
-    let calls = u32::from(reason == Finish::ToolCalls);
-    renderer.speakers.insert(0, Speaker { begun: true, calls, ..Speaker::default() });
-    renderer.finish(0, reason, out);
-}
-
-/// Writes the last event of a stream that came to its end.
-pub fn close(out: &mut Vec<u8>) {
-    sse::begin(out, None);
-    out.extend_from_slice(b"[DONE]");
-    sse::end(out);
 }
 
 /// What the first chunk of an answer says of its content.

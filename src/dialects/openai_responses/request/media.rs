@@ -116,7 +116,8 @@ fn located<'a>(url: Loose<'a>, field: &str) -> Result<(Source<'a>, Option<Text<'
 
 /// The media type and the data of a base64 data URI; anything else comes back as it is.
 fn data_uri<'a>(uri: Text<'a>) -> Result<(Option<Text<'a>>, Text<'a>), Text<'a>> {
-    let split = uri.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    let split = uri.strip_prefix("data:").and_then(|rest| rest.split_once(','));
+    let split = split.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
     let Some((head, data)) = split else { return Err(uri) };
     let mime_length = head.split(';').next().unwrap_or_default().len();
     let data_length = data.len();

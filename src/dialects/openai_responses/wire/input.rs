@@ -8,6 +8,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::ir::request::DataAddress;
+
 /// One item of `input`.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -161,7 +163,7 @@ impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => f.write_str(url),
-            Self::Data { mime, base64 } => write!(f, "data:{mime};base64,{base64}"),
+            Self::Data { mime, base64 } => DataAddress { mime, base64 }.fmt(f),
         }
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::dialects::openai_chat::wire::json::List;
 use crate::ir::Text;
-use crate::ir::request::{File, Image, Media, Source};
+use crate::ir::request::{DataAddress, File, Image, Media, Source};
 
 use super::Scribe;
 
@@ -16,7 +16,7 @@ impl Scribe<'_> {
         let url: Text<'_> = match &image.source {
             Source::Base64(data) => {
                 let mime = image.mime.as_deref().unwrap_or_else(|| image_mime(data));
-                format!("data:{mime};base64,{data}").into()
+                DataAddress { mime, base64: data }.to_string().into()
             }
             Source::Url(url) => url.as_ref().into(),
             Source::FileId(_) => return self.refuse_file_id(),
@@ -57,7 +57,7 @@ impl Scribe<'_> {
         let mut object = part.object("file");
         // OpenAI demands a name with the data.
         object.put("filename", file.name.as_deref().unwrap_or("document.pdf"));
-        object.put_text("file_data", &format!("data:{mime};base64,{data}"));
+        object.put_text("file_data", &DataAddress { mime, base64: data }.to_string());
         object.end();
         part.end();
     }
