@@ -7,6 +7,7 @@ use crate::dialects::{self, Asked, Dialect, Origin, Path, StreamParser, StreamRe
 use crate::ir::error::{Error, ErrorKind};
 use crate::ir::estimate;
 use crate::ir::event::{Delta, Event, Opening};
+use crate::ir::fold::{Folder, unfold};
 use crate::ir::losses::Losses;
 use crate::ir::request::{Part, ReplyForm, Request, Role, Turn};
 use crate::ir::usage::Usage;
@@ -81,6 +82,35 @@ impl Translation {
             Restore::new(self.toolbox.clone()).response(&mut response);
         }
         let mut out = Vec::with_capacity(body.len() + 512);
+        let losses = dialects::render_response(self.client, &response, &self.asked, &mut out);
+        Ok((out, losses, response.usage))
+    }
+
+    /// The same for a client that asked for a stream: some servers answer whole all the same.
+    pub fn answer_streamed(&self, body: &[u8]) -> Result<(Vec<u8>, Losses, Option<Usage>), Error> {
+        let mut response = dialects::parse_response(self.account, body, self.origin())?;
+        if !self.toolbox.is_empty() {
+            Restore::new(self.toolbox.clone()).response(&mut response);
+        }
+        let mut renderer = StreamRenderer::new(self.client, self.asked.clone());
+        let mut out = Vec::with_capacity(2 * body.len() + 512);
+        unfold(&response, &mut |event| renderer.push(event, &mut out));
+        Ok((out, renderer.losses().clone(), response.usage))
+    }
+
+    /// Says an account's stream, all of it, to a client that asked for the answer whole: some servers know nothing else.
+    pub fn stream_whole(&self, stream: &[u8]) -> Result<(Vec<u8>, Losses, Option<Usage>), Error> {
+        let mut parser = StreamParser::new(self.account, self.origin());
+        let mut folder = Folder::new();
+        let mut decoder = sse::Decoder::new();
+        decoder.push(stream, |event| parser.push(event, &mut |event| folder.push(event)));
+        decoder.finish(|event| parser.push(event, &mut |event| folder.push(event)));
+        parser.finish(&mut |event| folder.push(event));
+        let mut response = folder.finish()?;
+        if !self.toolbox.is_empty() {
+            Restore::new(self.toolbox.clone()).response(&mut response);
+        }
+        let mut out = Vec::with_capacity(stream.len() + 512);
         let losses = dialects::render_response(self.client, &response, &self.asked, &mut out);
         Ok((out, losses, response.usage))
     }

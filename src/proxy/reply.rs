@@ -116,7 +116,12 @@ impl Reply {
             head.remove_header(&header::CONTENT_ENCODING);
             head.remove_header(&header::CONTENT_LENGTH);
         }
-        let streams = is_event_stream(&head) || (call.stream && call.array_stream());
+        let streams = match attempt.plan {
+            Plan::Translate(_) => is_event_stream(&head) && call.stream,
+            Plan::Forward | Plan::Count(_) | Plan::Embed(_) => {
+                is_event_stream(&head) || (call.stream && call.array_stream())
+            }
+        };
         let form = if !head.status.is_success() {
             Form::Refused(BytesMut::new())
         } else if !streams {
@@ -286,11 +291,21 @@ impl Reply {
                 let head = self.forwarded_head(Some(body.len()));
                 Step::Begin(Box::new(head), body)
             }
-            Plan::Translate(translation) => self.anew(translation.answer(&body), &body, attempt),
-            Plan::Embed(translation) => self.anew(translation.answer(&body), &body, attempt),
+            Plan::Translate(translation) => {
+                let said = match (call.stream, is_event_stream(&self.head)) {
+                    (true, _) => translation.answer_streamed(&body),
+                    (false, true) => translation.stream_whole(&body),
+                    (false, false) => translation.answer(&body),
+                };
+                let streams = call.stream && !call.array_stream();
+                self.anew(said, if streams { EVENT_STREAM } else { JSON }, (&body, attempt))
+            }
+            Plan::Embed(translation) => {
+                self.anew(translation.answer(&body), JSON, (&body, attempt))
+            }
             Plan::Count(count) => {
                 let answer = count.answer(&body).map(|body| (body, Losses::default(), None));
-                self.anew(answer, &body, attempt)
+                self.anew(answer, JSON, (&body, attempt))
             }
         }
     }
@@ -299,14 +314,14 @@ impl Reply {
     fn anew(
         &mut self,
         answer: Result<(Vec<u8>, Losses, Option<Usage>), Error>,
-        body: &[u8],
-        attempt: &Attempt,
+        content_type: &'static str,
+        (body, attempt): (&[u8], &Attempt),
     ) -> Step {
         match answer {
             Ok((body, losses, usage)) => {
                 self.usage = usage;
                 self.losses.extend(&losses);
-                let head = self.fresh_head("application/json", Some(body.len()));
+                let head = self.fresh_head(content_type, Some(body.len()));
                 Step::Begin(Box::new(head), body.into())
             }
             Err(error) => Step::Failed(Box::new(self.said_no(error, body, attempt))),
@@ -432,7 +447,7 @@ impl Reply {
         if progress.begun {
             *begun = true;
             let first = take(out);
-            let kind = if call.array_stream() { "application/json" } else { EVENT_STREAM };
+            let kind = if call.array_stream() { JSON } else { EVENT_STREAM };
             return Step::Begin(Box::new(self.fresh_head(kind, None)), first);
         }
         if let Some(error) = progress.failed.clone() {
@@ -485,6 +500,8 @@ impl Reply {
     }
 }
 
+/// The media type of everything else.
+const JSON: &str = "application/json";
 /// The media type of a stream of events.
 const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 

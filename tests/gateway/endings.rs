@@ -3,6 +3,7 @@
 use levity::dialects::Dialect;
 use serde_json::{Value, json};
 
+use crate::support::client::Request;
 use crate::support::gateway::{Account, Config, Gateway};
 use crate::support::samples::{self, MODEL, broke_off};
 use crate::support::script::Answer;
@@ -138,4 +139,48 @@ async fn a_stream_of_nothing_is_an_error_before_it_begins() {
         assert!(error["error"]["message"].is_string(), "{client} from {account}: {told}");
     })
     .await;
+}
+
+/// Every client of another dialect asks an account that answers with this, and checks what it hears.
+async fn every_other_client(
+    account: Dialect,
+    came: Answer,
+    ask: fn(Dialect, &str) -> Request,
+    check: fn(Dialect, &str),
+) {
+    let upstream = Upstream::always(came).await;
+    let gateway = Gateway::start(&Config::one(account, &upstream)).await;
+    for client in Dialect::ALL.into_iter().filter(|client| *client != account) {
+        let reply = gateway.send(&ask(client, MODEL)).await;
+        assert!(
+            reply.text().contains("one two three"),
+            "{client} from {account}: {}",
+            reply.text()
+        );
+        check(client, &reply.text());
+    }
+}
+
+/// Some servers know no streams, and some nothing else: a translated answer comes as the client asked for it.
+#[tokio::test]
+async fn a_translated_answer_has_the_form_that_was_asked_for() {
+    for account in Dialect::ALL {
+        let whole = samples::good(account);
+        every_other_client(account, whole, samples::stream_call, |client, told| {
+            let end = match client {
+                Dialect::OpenAiChat => "data: [DONE]",
+                Dialect::OpenAiResponses => "event: response.completed",
+                Dialect::Anthropic => "event: message_stop",
+                Dialect::Gemini => r#""finishReason":"STOP""#,
+            };
+            assert!(told.contains(end) && told.contains("data: {"), "{client}: {told}");
+        })
+        .await;
+        let stream = Answer::sse(samples::events(account));
+        every_other_client(account, stream, samples::call, |client, told| {
+            let answer: Result<Value, _> = serde_json::from_str(told);
+            assert!(answer.is_ok_and(|answer| answer.is_object()), "{client}: {told}");
+        })
+        .await;
+    }
 }
