@@ -233,6 +233,7 @@ impl Record {
     }
 
     /// The same response as its account tells of it later.
+    #[must_use]
     pub fn told_again(&self, answer: Answer) -> Self {
         let answer = match &self.previous {
             Some(previous) => answer.following(previous),
