@@ -10,6 +10,7 @@ use crate::ir::event::{Delta, Event, Opening};
 use crate::ir::fold::{Folder, unfold};
 use crate::ir::losses::Losses;
 use crate::ir::request::{Part, ReplyForm, Request, Role, Turn};
+use crate::ir::response::Response;
 use crate::ir::usage::Usage;
 use crate::sse;
 
@@ -78,20 +79,14 @@ impl Translation {
     /// Says an account's whole answer to the client: the body, what was left out, and the usage.
     pub fn answer(&self, body: &[u8]) -> Result<(Vec<u8>, Losses, Option<Usage>), Error> {
         let mut response = dialects::parse_response(self.account, body, self.origin())?;
-        if !self.toolbox.is_empty() {
-            Restore::new(self.toolbox.clone()).response(&mut response);
-        }
-        let mut out = Vec::with_capacity(body.len() + 512);
-        let losses = dialects::render_response(self.client, &response, &self.asked, &mut out);
-        Ok((out, losses, response.usage))
+        self.restore(&mut response);
+        Ok(self.render(&response, body.len()))
     }
 
     /// The same for a client that asked for a stream: some servers answer whole all the same.
     pub fn answer_streamed(&self, body: &[u8]) -> Result<(Vec<u8>, Losses, Option<Usage>), Error> {
         let mut response = dialects::parse_response(self.account, body, self.origin())?;
-        if !self.toolbox.is_empty() {
-            Restore::new(self.toolbox.clone()).response(&mut response);
-        }
+        self.restore(&mut response);
         let mut renderer = StreamRenderer::new(self.client, self.asked.clone());
         let mut out = Vec::with_capacity(2 * body.len() + 512);
         unfold(&response, &mut |event| renderer.push(event, &mut out));
@@ -107,12 +102,8 @@ impl Translation {
         decoder.finish(|event| parser.push(event, &mut |event| folder.push(event)));
         parser.finish(&mut |event| folder.push(event));
         let mut response = folder.finish()?;
-        if !self.toolbox.is_empty() {
-            Restore::new(self.toolbox.clone()).response(&mut response);
-        }
-        let mut out = Vec::with_capacity(stream.len() + 512);
-        let losses = dialects::render_response(self.client, &response, &self.asked, &mut out);
-        Ok((out, losses, response.usage))
+        self.restore(&mut response);
+        Ok(self.render(&response, stream.len()))
     }
 
     /// Says an account's stream to the client.
@@ -123,6 +114,20 @@ impl Translation {
             renderer: StreamRenderer::new(self.client, self.asked.clone()),
             progress: Progress::default(),
         }
+    }
+
+    /// Gives the calls of an answer the names and forms of the client's own tools.
+    fn restore(&self, response: &mut Response<'_>) {
+        if !self.toolbox.is_empty() {
+            Restore::new(self.toolbox.clone()).response(response);
+        }
+    }
+
+    /// An answer in the client's words; `length` of the account's.
+    fn render(&self, response: &Response<'_>, length: usize) -> (Vec<u8>, Losses, Option<Usage>) {
+        let mut out = Vec::with_capacity(length + 512);
+        let losses = dialects::render_response(self.client, response, &self.asked, &mut out);
+        (out, losses, response.usage)
     }
 
     fn origin(&self) -> Origin<'_> {

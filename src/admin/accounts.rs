@@ -221,7 +221,7 @@ async fn remove(State(admin): State<Admin>, Name(name): Name) -> Result<StatusCo
 
 async fn reset(State(admin): State<Admin>, Name(name): Name) -> Result<Json<Account>, Error> {
     let live = admin.live.load_full();
-    let found = live.pool.accounts().find(|account| account.config.name == name);
+    let found = live.pool.named(&name);
     found.ok_or_else(|| unknown(&name))?.reset();
     Ok(Json(one(&admin, &name)?))
 }
@@ -280,7 +280,7 @@ fn origin(index: usize, config: &Config, loader: &Loader) -> Origin {
 /// The account of a name, as it is now.
 fn one(admin: &Admin, name: &str) -> Result<Account, Error> {
     let live = admin.live.load();
-    let found = live.pool.accounts().find(|account| account.config.name == name);
+    let found = live.pool.named(name);
     let account = found.ok_or_else(|| unknown(name))?;
     Ok(view(account, &live.config, admin.control.loader(), Now::read()))
 }

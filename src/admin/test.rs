@@ -63,7 +63,7 @@ async fn test(
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<Outcome>, Error> {
     let live = admin.live.load_full();
-    let found = live.pool.accounts().find(|account| account.config.name == name);
+    let found = live.pool.named(&name);
     let account = found.ok_or_else(|| unknown(&name))?;
     let none = || Error::internal("the account speaks no dialect");
     let upstream = live.upstream(account.id()).ok_or_else(none)?;

@@ -204,6 +204,11 @@ impl Pool {
         self.accounts.iter().map(Arc::as_ref)
     }
 
+    /// The account of a name.
+    pub fn named(&self, name: &str) -> Option<&Account> {
+        self.accounts().find(|account| account.config.name == name)
+    }
+
     /// The account of an id that this pool gave out.
     pub fn account(&self, AccountId(place): AccountId) -> Option<&Account> {
         self.accounts.get(usize::try_from(place).ok()?).map(Arc::as_ref)

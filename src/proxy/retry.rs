@@ -112,9 +112,7 @@ fn lease(exchange: &mut Exchange) -> Result<Lease, Unavailable> {
 /// What a call asks of the pool.
 pub fn want<'a>(call: &'a Call, pool: &Pool) -> Want<'a> {
     let preferred = call.turn.as_ref().and_then(Turn::preferred);
-    let prefer = preferred.and_then(|name| {
-        pool.accounts().find(|account| account.config.name == name).map(Account::id)
-    });
+    let prefer = preferred.and_then(|name| pool.named(name)).map(Account::id);
     let conversation = call.conversation;
     // Of a conversation that has its home most is cached there, and costs little of a limit: a guess is no reason to leave.
     let tokens = match conversation {

@@ -110,7 +110,7 @@ async fn delete_there(
 /// How the account of a name is reached, where it is configured.
 fn upstream<'e>(exchange: &'e Exchange, name: &str) -> Option<&'e Upstream> {
     let live = &exchange.live;
-    let account = live.pool.accounts().find(|account| account.config.name == name)?;
+    let account = live.pool.named(name)?;
     live.upstream(account.id()).map(|upstream| &**upstream)
 }
 

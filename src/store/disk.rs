@@ -25,7 +25,25 @@ const LAYOUT: Layout = Layout { version: 2, statements: STATEMENTS, upgrade: Som
 /// there, and need no conversation of their own.
 pub(super) const ALONE: i64 = 0;
 
-const STATEMENTS: &str = "
+/// What layout 2 has and layout 1 had not, but for a column.
+macro_rules! of_layout_2 {
+    () => {
+        "
+CREATE INDEX responses_by_conversation ON responses (conversation, created);
+CREATE TABLE inputs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    base INTEGER,
+    text TEXT NOT NULL
+);
+CREATE INDEX inputs_by_conversation ON inputs (conversation);
+INSERT INTO conversations (id, used) VALUES (0, 9223372036854775807);
+"
+    };
+}
+
+const STATEMENTS: &str = concat!(
+    "
 CREATE TABLE conversations (id INTEGER PRIMARY KEY, used INTEGER NOT NULL);
 CREATE INDEX conversations_by_use ON conversations (used);
 CREATE TABLE responses (
@@ -40,36 +58,23 @@ CREATE TABLE responses (
     response TEXT NOT NULL,
     long_input INTEGER
 );
-CREATE INDEX responses_by_conversation ON responses (conversation, created);
 CREATE TABLE items (
     id TEXT PRIMARY KEY,
     response TEXT NOT NULL REFERENCES responses ON DELETE CASCADE
 ) WITHOUT ROWID;
 CREATE INDEX items_by_response ON items (response);
-CREATE TABLE inputs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
-    base INTEGER,
-    text TEXT NOT NULL
+",
+    of_layout_2!()
 );
-CREATE INDEX inputs_by_conversation ON inputs (conversation);
-INSERT INTO conversations (id, used) VALUES (0, 9223372036854775807);
-";
 
 /// In layout 1 every response stood in a conversation, with its whole input beside it. Those stay as they are.
-const UPGRADE: &str = "
+const UPGRADE: &str = concat!(
+    "
 ALTER TABLE responses ADD COLUMN long_input INTEGER;
 DROP INDEX responses_by_conversation;
-CREATE INDEX responses_by_conversation ON responses (conversation, created);
-CREATE TABLE inputs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
-    base INTEGER,
-    text TEXT NOT NULL
+",
+    of_layout_2!()
 );
-CREATE INDEX inputs_by_conversation ON inputs (conversation);
-INSERT INTO conversations (id, used) VALUES (0, 9223372036854775807);
-";
 
 const COLUMNS: &str =
     "id, previous, created, account, dialect, kept_there, input, response, long_input";

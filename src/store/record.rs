@@ -123,7 +123,8 @@ impl Answer {
     }
 
     /// The same, naming the response that it goes on from: an account that got the whole conversation knows of none.
-    pub(super) fn following(self, previous: &str) -> Self {
+    pub(super) fn following(self, previous: Option<&str>) -> Self {
+        let Some(previous) = previous else { return self };
         let quoted = quoted(previous);
         // A quote in a string is escaped: this is a member, and a translation has it already.
         let named = ["\"previous_response_id\":", &quoted].concat();
@@ -201,10 +202,7 @@ impl Record {
             None => by.provider == Provider::OpenAi,
         };
         let kept = says_so && by.dialect == Dialect::OpenAiResponses;
-        let answer = match &previous {
-            Some(previous) => answer.following(previous),
-            None => answer,
-        };
+        let answer = answer.following(previous.as_deref());
         Self {
             id: answer.id.as_ref().into(),
             previous,
@@ -235,11 +233,7 @@ impl Record {
     /// The same response as its account tells of it later.
     #[must_use]
     pub fn told_again(&self, answer: Answer) -> Self {
-        let answer = match &self.previous {
-            Some(previous) => answer.following(previous),
-            None => answer,
-        };
-        Self { answer, ..self.clone() }
+        Self { answer: answer.following(self.previous.as_deref()), ..self.clone() }
     }
 
     /// The account, where it remembers the response too.
