@@ -8,8 +8,9 @@ use pingora::{Error, ErrorType, Result};
 
 use super::attempt::Plan;
 use super::exchange::{Call, Exchange};
+use super::head::{self, ANTHROPICS_ID, REQUEST_ID};
 use super::replay::{self, Keepalive};
-use super::reply::{self, ANTHROPICS_ID, REQUEST_ID, Reply, Step, Trouble};
+use super::reply::{Reply, Step, Trouble};
 use super::retry::{self, MOVED_ON};
 use super::{count, hedge, refuse};
 use crate::dialects::{self, Asked, Dialect};
@@ -44,7 +45,7 @@ pub fn hear(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) -> Res
     match step {
         Step::Hold => Ok(()),
         Step::Begin(head, first) => {
-            if exchange.gate.is_alive() && !reply::is_event_stream(&head) {
+            if exchange.gate.is_alive() && !head::is_event_stream(&head) {
                 let error =
                     translate::broke_off("it answered in one piece where a stream was asked for");
                 let verdict = Verdict::failed(Failure::Garbled);
@@ -75,7 +76,7 @@ fn let_go(exchange: &mut Exchange, body: &mut Option<Bytes>, end: bool) {
 fn begin_capture(exchange: &mut Exchange, head: &ResponseHeader) {
     let draft = exchange.call.as_ref().and_then(|call| call.turn.as_ref()?.draft.as_ref());
     let Some(draft) = draft.filter(|_| head.status.is_success()) else { return };
-    let is_stream = reply::is_event_stream(head);
+    let is_stream = head::is_event_stream(head);
     let plan = exchange.attempt.as_ref().map(|attempt| &attempt.plan);
     let words = if matches!(plan, Some(Plan::Translate(_))) { Words::Ours } else { Words::Theirs };
     exchange.capture = Some(match (is_stream, draft.is_background) {
@@ -198,7 +199,7 @@ pub fn keepalive(exchange: &Exchange) -> Option<Keepalive> {
         Dialect::Gemini => replay::BLANK_LINES,
         Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => replay::COMMENT,
     };
-    let mut head = reply::fresh_head(StatusCode::OK, "text/event-stream");
+    let mut head = head::fresh_head(StatusCode::OK, "text/event-stream");
     // Who will answer is not known.
     sign(&mut head, exchange);
     Some(Keepalive::new(every, words, Box::new(head)))
@@ -207,7 +208,7 @@ pub fn keepalive(exchange: &Exchange) -> Option<Keepalive> {
 /// Says in a stream that was only kept alive why there is no answer.
 fn say_in_stream(exchange: &mut Exchange, body: &mut Option<Bytes>, error: &Refusal) {
     *body = Some(said_in_stream(exchange, error));
-    commit(exchange, Box::new(reply::fresh_head(StatusCode::OK, "text/event-stream")));
+    commit(exchange, Box::new(head::fresh_head(StatusCode::OK, "text/event-stream")));
 }
 
 fn said_in_stream(exchange: &Exchange, error: &Refusal) -> Bytes {

@@ -8,8 +8,8 @@ use pingora::http::RequestHeader;
 
 use super::exchange::Call;
 use super::handover::Answer;
+use super::head::{declares, named};
 use super::live::Live;
-use super::reply::{declares, named};
 use super::upstream::Upstream;
 use super::vertex;
 use crate::clock::Now;

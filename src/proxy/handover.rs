@@ -27,7 +27,7 @@ use pingora::{Error, ErrorType, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::fetch::Channel;
-use super::reply::leave_connection;
+use super::head::leave_connection;
 
 /// An answer as far as it was heard.
 pub struct Answer {
@@ -65,7 +65,7 @@ impl Answer {
 fn written(mut head: ResponseHeader) -> Bytes {
     let status = head.status;
     let mut parts =
-        http::response::Parts::from(std::mem::replace(&mut head, super::reply::bare_head(status)));
+        http::response::Parts::from(std::mem::replace(&mut head, super::head::bare_head(status)));
     leave_connection(&mut parts.headers);
     let mut out = String::new();
     let _ = write!(out, "HTTP/1.1 {}\r\n", status.as_u16());

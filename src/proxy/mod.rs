@@ -46,6 +46,7 @@ pub mod answer;
 pub mod count;
 pub mod decode;
 pub mod ending;
+pub mod head;
 pub mod rename;
 pub mod reply;
 pub mod tap;
@@ -234,7 +235,7 @@ impl ProxyHttp for Gateway {
             return Error::e_explain(ErrorType::InternalError, "no attempt");
         };
         attempt.lease.heard(&head.headers, Now::read);
-        let head = std::mem::replace(head, reply::bare_head(StatusCode::OK));
+        let head = std::mem::replace(head, head::bare_head(StatusCode::OK));
         exchange.reply = Some(Reply::new(head, call, attempt, id));
         Ok(())
     }

@@ -7,9 +7,9 @@ use pingora::proxy::Session;
 use serde::Serialize;
 
 use super::exchange::Exchange;
+use super::head::fresh_head;
 use super::live::Live;
 use super::refuse;
-use super::reply::fresh_head;
 use crate::dialects::Dialect;
 use crate::ir::error::{Error, ErrorKind};
 use crate::route::Endpoint;

@@ -6,7 +6,8 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::exchange::{Call, Exchange};
-use super::reply::{Trouble, fresh_head};
+use super::head::fresh_head;
+use super::reply::Trouble;
 use crate::auth::{self, Refused};
 use crate::dialects::{self, Dialect};
 use crate::ir::error::{Error, ErrorKind};

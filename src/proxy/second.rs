@@ -12,7 +12,8 @@ use super::attempt::Attempt;
 use super::exchange::Call;
 use super::fetch::{Channel, Fetch};
 use super::handover::Answer;
-use super::reply::{Reply, Step, Trouble, leave_connection};
+use super::head::leave_connection;
+use super::reply::{Reply, Step, Trouble};
 use crate::clock::{self, Now};
 use crate::config::Timeouts;
 
